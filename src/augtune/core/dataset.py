@@ -1,0 +1,418 @@
+"""Example, Dataset, HumanDataset, Splits: labelled texts and where they come from.
+
+Shapes: ``N`` rows, ``K`` classes. Targets are always soft ``(N, K)``; a hard label is a one-hot row.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+import pyarrow as pa
+
+from augtune.core.errors import DataError
+from augtune.core.fingerprint import fingerprint_lines
+from augtune.core.labels import Labels
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+
+__all__ = ["Dataset", "Example", "HumanDataset", "Origin", "Splits"]
+
+Origin = Literal["human", "generated", "rewritten"]
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        ("text_pair", pa.string()),
+        ("label", pa.string()),
+        ("probabilities", pa.list_(pa.float64())),
+        ("origin", pa.string()),
+        ("parents", pa.list_(pa.string())),
+        ("source_text", pa.string()),
+        ("soft_source", pa.string()),
+        ("call_key", pa.string()),
+        ("generator", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled text.
+
+    Args:
+        id: Unique in its dataset, e.g. ``train-0017`` or ``gpt3mix-0017``.
+        text: The text, or the first of a pair.
+        label: Name of its (most probable) class.
+        text_pair: The second text of a pair.
+        probabilities: Soft label, ``(K,)`` in the order of the dataset's labels, summing to 1; None for a hard label.
+        origin: Who wrote it: a human, a model from several rows, or a model from one row.
+        parents: Ids of the human rows it was made from.
+        source_text: Text it was made from, where that is not one of our own rows.
+        soft_source: Where the soft label came from: logprobs, stated, votes, local.
+        call_key: Key of the model call that wrote it.
+        generator: Name of the generator and its prompt, e.g. ``gpt3mix@1``.
+    """
+
+    id: str
+    text: str
+    label: str
+    text_pair: str | None = None
+    probabilities: tuple[float, ...] | None = None
+    origin: Origin = "human"
+    parents: tuple[str, ...] = ()
+    source_text: str | None = None
+    soft_source: str | None = None
+    call_key: str | None = None
+    generator: str | None = None
+
+    def to_json(self, labels: Labels | None = None) -> dict[str, Any]:
+        """Return the row as a JSON object; fields that say nothing are left out."""
+        row: dict[str, Any] = {"id": self.id, "text": self.text, "label": self.label, "origin": self.origin}
+        if self.probabilities is not None:
+            names = labels.names if labels is not None else tuple(map(str, range(len(self.probabilities))))
+            row["probabilities"] = dict(zip(names, self.probabilities, strict=True))
+        if self.parents:
+            row["parents"] = list(self.parents)
+        for name in ("text_pair", "source_text", "soft_source", "call_key", "generator"):
+            value = getattr(self, name)
+            if value is not None:
+                row[name] = value
+        return row
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], labels: Labels) -> Example:
+        """Return the example a JSON object of ``to_json`` describes."""
+        known = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
+        soft = known.get("probabilities")
+        if soft is not None:
+            known["probabilities"] = tuple(float(soft[name]) for name in labels)
+        known["parents"] = tuple(known.get("parents", ()))
+        return cls(**known)
+
+    def __repr__(self) -> str:
+        text = self.text if len(self.text) <= 60 else self.text[:59] + "…"
+        sure = "" if self.probabilities is None else f" {max(self.probabilities):.2f}"
+        return f"{self.id} {text!r} → {self.label}{sure}"
+
+
+class Dataset:
+    """Labelled texts: a pyarrow table, the labels in fixed order, a name and a fingerprint. Never changes.
+
+    ``data + other`` joins two datasets of the same labels, ``data[2:5]`` and ``data[[0, 4]]`` select rows,
+    ``data[0]`` is an ``Example``, ``data.targets()`` the ``(N, K)`` array that training sees.
+
+    Raises:
+        DataError: If a text is empty, an id is repeated, a label is unknown or a soft label is no distribution.
+    """
+
+    __slots__ = ("__dict__", "labels", "name", "table")
+
+    def __init__(self, table: pa.Table, labels: Labels, *, name: str = "data") -> None:
+        self.table = table.select(SCHEMA.names).cast(SCHEMA).combine_chunks()
+        self.labels = labels
+        self.name = name
+        self._check()
+
+    @classmethod
+    def from_examples(cls, examples: Iterable[Example], labels: Labels, *, name: str = "data") -> Dataset:
+        """Return a dataset of the given examples, in order."""
+        rows = list(examples)
+        columns = {field: [getattr(row, field) for row in rows] for field in SCHEMA.names}
+        for nested in ("probabilities", "parents"):
+            columns[nested] = [None if value is None else list(value) for value in columns[nested]]
+        return cls(pa.table(columns, schema=SCHEMA), labels, name=name)
+
+    def _check(self) -> None:
+        ids, texts, names = self.ids, self.texts, self.label_names
+        if len(set(ids)) != len(ids):
+            seen: set[str] = set()
+            twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+            raise DataError(f"{self.name}: id {twice!r} is used twice; ids have to be unique.")
+        known = set(self.labels.names)
+        for i, (text, label) in enumerate(zip(texts, names, strict=True)):
+            if not text or not text.strip():
+                raise DataError(f"{self.name}: row {i} ({ids[i]}): the text is empty.", hint="Remove or fill the row.")
+            if label not in known:
+                raise DataError(
+                    f"{self.name}: row {i} ({ids[i]}): label {label!r} is not one of "
+                    f"{', '.join(map(repr, self.labels))}."
+                )
+        for i, soft in enumerate(self.table.column("probabilities").to_pylist()):
+            if soft is None:
+                continue
+            good = len(soft) == len(self.labels) and all(p is not None and 0 <= p <= 1 for p in soft)
+            if not good or abs(sum(soft) - 1) > 1e-6:
+                raise DataError(
+                    f"{self.name}: row {i} ({ids[i]}): expected {len(self.labels)} probabilities that sum to 1, "
+                    f"got {soft}."
+                )
+
+    # ---- columns
+
+    @functools.cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Row ids, ``N`` of them."""
+        return tuple(self.table.column("id").to_pylist())
+
+    @functools.cached_property
+    def texts(self) -> tuple[str, ...]:
+        """First texts, ``N`` of them."""
+        return tuple(self.table.column("text").to_pylist())
+
+    @functools.cached_property
+    def text_pairs(self) -> tuple[str | None, ...]:
+        """Second texts, None where a row has none."""
+        return tuple(self.table.column("text_pair").to_pylist())
+
+    @functools.cached_property
+    def label_names(self) -> tuple[str, ...]:
+        """Name of each row's label."""
+        return tuple(self.table.column("label").to_pylist())
+
+    @functools.cached_property
+    def origins(self) -> tuple[str, ...]:
+        """Who wrote each row."""
+        return tuple(self.table.column("origin").to_pylist())
+
+    @property
+    def is_pair(self) -> bool:
+        """True if any row has a second text."""
+        return any(pair is not None for pair in self.text_pairs)
+
+    @functools.cached_property
+    def label_indices(self) -> np.ndarray:
+        """Column of each row's label, ``(N,)`` integers."""
+        column = {name: k for k, name in enumerate(self.labels)}
+        return np.array([column[name] for name in self.label_names], dtype=np.int64)
+
+    def targets(self) -> np.ndarray:
+        """Return what training aims at: ``(N, K)`` float64 rows that sum to 1; hard labels are one-hot."""
+        targets = np.zeros((len(self), len(self.labels)))
+        targets[np.arange(len(self)), self.label_indices] = 1.0
+        for i, soft in enumerate(self.table.column("probabilities").to_pylist()):
+            if soft is not None:
+                targets[i] = soft
+        return targets
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each label has, labels in order, zeros included."""
+        found = np.bincount(self.label_indices, minlength=len(self.labels)) if len(self) else [0] * len(self.labels)
+        return {name: int(n) for name, n in zip(self.labels, found, strict=True)}
+
+    def by_label(self) -> dict[str, Dataset]:
+        """Return one dataset per label, labels in order, empty ones included."""
+        return {name: self.take(np.flatnonzero(self.label_indices == k)) for k, name in enumerate(self.labels)}
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Hex digits that name the content: labels and rows in order; the dataset's own name plays no part."""
+        return fingerprint_lines([list(self.labels.names), *(row.to_json(self.labels) for row in self)])
+
+    # ---- rows
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __iter__(self) -> Iterator[Example]:
+        for row in self.table.to_pylist():
+            soft = row.pop("probabilities")
+            parents = row.pop("parents")
+            yield Example(**row, probabilities=None if soft is None else tuple(soft), parents=tuple(parents or ()))
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> Dataset: ...
+    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> Example | Dataset:
+        if isinstance(index, (int, np.integer)):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"{self.name}: row {index} of {len(self)}")
+            return next(iter(self.take([int(index) % len(self)])))
+        if isinstance(index, slice):
+            return self.take(range(len(self))[index])
+        return self.take(index)
+
+    def take(self, indices: Iterable[int] | np.ndarray) -> Dataset:
+        """Return the rows at the given positions, in that order."""
+        return self._like(self.table.take(pa.array([int(i) for i in indices], type=pa.int64())), self.name)
+
+    def renamed(self, name: str) -> Dataset:
+        """Return the same rows under another name."""
+        return self._like(self.table, name)
+
+    def _like(self, table: pa.Table, name: str) -> Dataset:
+        return type(self)(table, self.labels, name=name)
+
+    def __add__(self, other: Dataset) -> Dataset:
+        if self.labels.names != other.labels.names:
+            raise DataError(
+                f"cannot join '{self.name}' ({self.labels}) and '{other.name}' ({other.labels}): other labels."
+            )
+        kind = type(self) if isinstance(other, type(self)) else Dataset
+        table = pa.concat_tables([self.table, other.table])
+        return kind(table, self.labels, name=f"{self.name}+{other.name}")
+
+    def where_origin(self, *origins: Origin) -> Dataset:
+        """Return the rows written by any of the given origins."""
+        return self.take([i for i, origin in enumerate(self.origins) if origin in origins])
+
+    def human(self) -> HumanDataset:
+        """Return the rows written by humans."""
+        keep = [i for i, origin in enumerate(self.origins) if origin == "human"]
+        return HumanDataset(self.table.take(pa.array(keep, type=pa.int64())), self.labels, name=self.name)
+
+    def synthetic(self) -> Dataset:
+        """Return the rows written by a model."""
+        keep = [i for i, origin in enumerate(self.origins) if origin != "human"]
+        return Dataset(self.table.take(pa.array(keep, type=pa.int64())), self.labels, name=self.name)
+
+    def with_labels(self, labels: Labels) -> Dataset:
+        """Return the same rows under a label set that holds all of theirs; only for hard labels.
+
+        Raises:
+            DataError: If a row's label is not in ``labels``, or a row has a soft label.
+        """
+        if labels.names == self.labels.names:
+            return self
+        if any(soft is not None for soft in self.table.column("probabilities").to_pylist()):
+            raise DataError(f"{self.name}: rows with soft labels cannot change their label set.")
+        return type(self)(self.table, labels, name=self.name)
+
+    def __repr__(self) -> str:
+        counts = "/".join(str(n) for n in self.counts().values())
+        return f"{self.name} · {len(self)} example{'s' * (len(self) != 1)} · {counts} · {self.fingerprint[:8]}"
+
+    # ---- other libraries, at the edges
+
+    @classmethod
+    def from_pandas(
+        cls,
+        frame: pandas.DataFrame,
+        *,
+        text: str = "text",
+        label: str = "label",
+        text_pair: str | None = None,
+        labels: Labels | None = None,
+        name: str = "data",
+    ) -> Dataset:
+        """Return the rows of a pandas frame."""
+        order = labels or Labels.found_in(frame[label].tolist())
+        pairs = frame[text_pair].tolist() if text_pair else [None] * len(frame)
+        rows = zip(frame[text].tolist(), frame[label].tolist(), pairs, strict=True)
+        examples = [Example(f"{name}-{i:04d}", str(t), str(y).strip(), text_pair=p) for i, (t, y, p) in enumerate(rows)]
+        return cls.from_examples(examples, order, name=name)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the rows as a pandas frame with one column per field."""
+        return self.table.to_pandas()
+
+    @classmethod
+    def from_hf(
+        cls,
+        dataset: datasets.Dataset,
+        *,
+        text: str = "text",
+        label: str = "label",
+        text_pair: str | None = None,
+        labels: Labels | None = None,
+        name: str = "data",
+    ) -> Dataset:
+        """Return the rows of a Hugging Face dataset; a ClassLabel column brings its names in its order."""
+        feature = dataset.features[label]
+        names: list[str] | None = getattr(feature, "names", None)
+        values = dataset[label]
+        values = [names[int(v)] if names else str(v).strip() for v in values]
+        order = labels or (Labels(tuple(names)) if names else Labels.found_in(values))
+        pairs = list(dataset[text_pair]) if text_pair else [None] * len(values)
+        rows = zip(dataset[text], values, pairs, strict=True)
+        examples = [Example(f"{name}-{i:04d}", str(t), y, text_pair=p) for i, (t, y, p) in enumerate(rows)]
+        return cls.from_examples(examples, order, name=name)
+
+    def to_hf(self) -> datasets.Dataset:
+        """Return the rows as a Hugging Face dataset."""
+        import datasets
+
+        return datasets.Dataset(self.table)
+
+
+class HumanDataset(Dataset):
+    """A dataset all of whose rows were written and labelled by humans: what may be validated and tested on.
+
+    Functions that validate, test or measure take this type, so that a synthetic row cannot get there.
+
+    Raises:
+        DataError: If a row's origin is not human.
+    """
+
+    __slots__ = ()
+
+    def _check(self) -> None:
+        super()._check()
+        for i, origin in enumerate(self.origins):
+            if origin != "human":
+                raise DataError(
+                    f"{self.name}: row {i} ({self.ids[i]}) is {origin}: synthetic rows can be trained on, "
+                    "never validated or tested on.",
+                    hint="Use .human() to take the human rows only.",
+                )
+
+    @classmethod
+    def from_examples(cls, examples: Iterable[Example], labels: Labels, *, name: str = "data") -> HumanDataset:
+        """Return a dataset of the given human examples, in order."""
+        return cls(Dataset.from_examples(examples, labels, name=name).table, labels, name=name)
+
+    def take(self, indices: Iterable[int] | np.ndarray) -> HumanDataset:
+        """Return the rows at the given positions, in that order."""
+        return HumanDataset(super().take(indices).table, self.labels, name=self.name)
+
+    def renamed(self, name: str) -> HumanDataset:
+        """Return the same rows under another name."""
+        return HumanDataset(self.table, self.labels, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The human rows of a task. ``test`` and ``validation`` cannot hold synthetic rows: their type forbids it.
+
+    Args:
+        train: Rows to train on, or to sample from.
+        validation: Rows to select on, or None.
+        test: Rows to measure on, or None.
+        others: Further files of the source by name, e.g. ``base`` or ``unlabelled``.
+    """
+
+    train: HumanDataset
+    validation: HumanDataset | None = None
+    test: HumanDataset | None = None
+    others: Mapping[str, HumanDataset] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> Labels:
+        """The labels, shared by all splits."""
+        return self.train.labels
+
+    def named(self, name: str) -> HumanDataset:
+        """Return a split by its name.
+
+        Raises:
+            DataError: If there is none; the message lists those there are.
+        """
+        found = self.all().get(name)
+        if found is None:
+            raise DataError(f"there is no split {name!r}; there are: {', '.join(self.all())}.")
+        return found
+
+    def all(self) -> dict[str, HumanDataset]:
+        """Return every split there is, by name."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test, **self.others}
+        return {name: rows for name, rows in named.items() if rows is not None}
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self.all().values()))

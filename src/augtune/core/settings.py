@@ -1,0 +1,93 @@
+"""Settings: classes whose fields are the YAML keys, checked whole, with a suggestion for each wrong key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from augtune.core.errors import SettingsError
+
+__all__ = ["Settings", "describe_type", "problems_of", "suggestion"]
+
+
+class Settings(BaseModel):
+    """Base of everything a user configures; frozen, strict about unknown keys, documented by attribute docstrings.
+
+    A subclass that a catalog lists sets ``kind``, the name it has there.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, arbitrary_types_allowed=True
+    )
+
+    kind: ClassVar[str] = ""
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise SettingsError(problems_of(error, type(self), where=type(self).__name__)) from None
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any], *, where: str) -> Self:
+        """Return the settings a mapping (as read from YAML) describes.
+
+        Args:
+            value: The mapping, without its ``kind``.
+            where: Dotted place of the mapping in the file, for messages.
+
+        Raises:
+            SettingsError: With one line per problem, e.g.
+                ``generate.per_clas: unknown key; did you mean 'per_class'?``.
+        """
+        try:
+            return cls.model_validate(dict(value))
+        except ValidationError as error:
+            raise SettingsError(problems_of(error, cls, where=where)) from None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values, with ``kind`` first where there is one."""
+        fields = self.model_dump(mode="json")
+        return {"kind": self.kind, **fields} if self.kind else fields
+
+
+def suggestion(wrong: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` or, where nothing is close, the list of what there is."""
+    names = list(known)
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(names)}" if names else ""
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], *, where: str) -> list[str]:
+    """Return one line per problem of a pydantic error: place, expected, got."""
+    lines: list[str] = []
+    for problem in error.errors():
+        inner = problem.get("ctx", {}).get("error")
+        if isinstance(inner, SettingsError):
+            lines.extend(inner.problems)
+            continue
+        place = ".".join([where, *[str(part) for part in problem["loc"]]]).strip(".")
+        if problem["type"] == "extra_forbidden":
+            wrong = str(problem["loc"][-1])
+            lines.append(f"{place}: unknown key{suggestion(wrong, model.model_fields)}")
+        elif problem["type"] == "missing":
+            lines.append(f"{place}: missing; it has to be given")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            message = message[:1].lower() + message[1:]
+            got = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
+            lines.append(f"{place}: {message.replace('input should', 'should')}{got}")
+    return lines
+
+
+def describe_type(annotation: Any) -> str:
+    """Return a field's type as a user reads it, e.g. ``int | None`` or ``'cosine' | 'jaccard'``."""
+    text = str(annotation) if not isinstance(annotation, type) else annotation.__name__
+    for old, new in (("typing.", ""), ("Literal[", ""), ("NoneType", "None"), ("]", "")):
+        text = text.replace(old, new)
+    return text.replace(", ", " | ") if "Literal" in str(annotation) else text

@@ -1,0 +1,165 @@
+"""Predictions and Weights: what one step hands to the next about rows, as tables keyed by row id."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from augtune.core.errors import DataError
+from augtune.core.labels import Labels
+
+__all__ = ["Predictions", "Weights"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Class probabilities of rows, whoever made them: a classifier, a checker or a language model.
+
+    Args:
+        ids: Row ids, ``N`` distinct strings.
+        probabilities: ``(N, K)`` float64; every row sums to 1 (to 1e-4; it is then made exact).
+        labels: The ``K`` classes, in column order.
+        made_by: Name of the model that made them.
+        model: Fingerprint of that model, or None if unknown.
+
+    Raises:
+        DataError: If shapes disagree, an id is repeated or a row is no distribution.
+    """
+
+    ids: tuple[str, ...]
+    probabilities: np.ndarray
+    labels: Labels
+    made_by: str = "unknown"
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.probabilities, dtype=np.float64)
+        if array.shape != (len(self.ids), len(self.labels)):
+            raise DataError(
+                f"predictions: expected shape ({len(self.ids)}, {len(self.labels)}), got {tuple(array.shape)}."
+            )
+        if len(set(self.ids)) != len(self.ids):
+            raise DataError("predictions: ids have to be unique.")
+        sums = array.sum(axis=1) if len(array) else np.ones(0)
+        wrong = np.flatnonzero(~np.isfinite(array).all(axis=1) | (array < 0).any(axis=1) | (np.abs(sums - 1) > 1e-4))
+        if len(wrong):
+            row = int(wrong[0])
+            raise DataError(
+                f"predictions: row {row} ({self.ids[row]}): probabilities sum to {sums[row]:.6g}, expected 1."
+            )
+        array = array / sums[:, None] if len(array) else array
+        array.setflags(write=False)
+        object.__setattr__(self, "ids", tuple(self.ids))
+        object.__setattr__(self, "probabilities", array)
+
+    @functools.cached_property
+    def indices(self) -> np.ndarray:
+        """Column of the most probable class per row, ``(N,)``; the first of equals."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def predicted(self) -> tuple[str, ...]:
+        """Name of the most probable class per row."""
+        return tuple(self.labels[int(k)] for k in self.indices)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Probability of the most probable class per row, ``(N,)``."""
+        return np.asarray(self.probabilities.max(axis=1))
+
+    def aligned(self, ids: Iterable[str]) -> Predictions:
+        """Return the predictions of the given ids, in their order.
+
+        Raises:
+            DataError: If one of them has no prediction.
+        """
+        wanted = tuple(ids)
+        if wanted == self.ids:
+            return self
+        place = {name: i for i, name in enumerate(self.ids)}
+        missing = [name for name in wanted if name not in place]
+        if missing:
+            raise DataError(f"predictions of {self.made_by}: no row {missing[0]!r} ({len(missing)} rows are missing).")
+        rows = np.array([place[name] for name in wanted], dtype=np.int64)
+        return Predictions(wanted, self.probabilities[rows], self.labels, self.made_by, self.model)
+
+    def to_rows(self, truth: Mapping[str, str] | None = None) -> Iterable[dict[str, Any]]:
+        """Yield one JSON object per row: id, label (where the truth is given), predicted, probabilities."""
+        for i, name in enumerate(self.ids):
+            row: dict[str, Any] = {"id": name}
+            if truth is not None:
+                row["label"] = truth[name]
+            row["predicted"] = self.labels[int(self.indices[i])]
+            row["probabilities"] = dict(zip(self.labels, map(float, self.probabilities[i]), strict=True))
+            yield row
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, Any]], labels: Labels, *, made_by: str = "unknown") -> Predictions:
+        """Return the predictions that JSON objects of ``to_rows`` describe.
+
+        A row without probabilities counts as certain of what it predicted.
+        """
+        ids, table = [], []
+        for row in rows:
+            ids.append(str(row["id"]))
+            soft = row.get("probabilities")
+            predicted = labels.index(str(row["predicted"]))
+            table.append([float(soft[name]) for name in labels] if soft else np.eye(len(labels))[predicted].tolist())
+        return cls(tuple(ids), np.array(table).reshape(len(ids), len(labels)), labels, made_by)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        mean = f" · mean confidence {self.confidence.mean():.2f}" if len(self) else ""
+        return f"{len(self)} predictions{mean}"
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """How much each row counts in training.
+
+    Args:
+        ids: Row ids, ``N`` of them.
+        values: ``(N,)`` float64, finite, not negative.
+
+    Raises:
+        DataError: If shapes disagree or a value is negative, infinite or NaN.
+    """
+
+    ids: tuple[str, ...]
+    values: np.ndarray
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=np.float64)
+        if values.shape != (len(self.ids),):
+            raise DataError(f"weights: expected shape ({len(self.ids)},), got {tuple(values.shape)}.")
+        if not np.isfinite(values).all() or (values < 0).any():
+            raise DataError("weights: every value has to be finite and not negative.")
+        values = values.copy()
+        values.setflags(write=False)
+        object.__setattr__(self, "values", values)
+
+    @property
+    def effective_size(self) -> float:
+        """Effective sample size (sum w)^2 / sum w^2 (Kish 1965), between 1 and ``N``; 0 without weight."""
+        total = float(self.values.sum())
+        return total**2 / float((self.values**2).sum()) if total > 0 else 0.0
+
+    @property
+    def effective_share(self) -> float:
+        """Effective sample size over ``N``, in [0, 1]."""
+        return self.effective_size / len(self.ids) if self.ids else 0.0
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "no weights"
+        low, middle, high = np.quantile(self.values, [0, 0.5, 1])
+        return f"min {low:.2f} · median {middle:.2f} · max {high:.1f} · ESS {self.effective_share:.0%}"
