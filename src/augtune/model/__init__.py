@@ -1,1 +1,17 @@
-""""""
+"""Encoders with a head, their losses, and what a trained classifier is."""
+
+from augtune.core.catalog import Catalog, Row
+from augtune.core.settings import Settings
+
+__all__ = ["LOSSES"]
+
+LOSSES: Catalog[Settings] = Catalog(
+    "loss",
+    {
+        "cross_entropy": Row("augtune.model.losses:CrossEntropy", "Cross-entropy, with label smoothing if wanted."),
+        "focal": Row("augtune.model.losses:Focal", "Down-weigh rows the model finds easy."),
+        "ldam": Row("augtune.model.losses:Ldam", "Ask rarer classes for a wider margin, and weigh them more."),
+        "logit_adjustment": Row("augtune.model.losses:LogitAdjustment", "Make up for class shares in the logits."),
+        "dimp": Row("augtune.model.losses:Dimp", "Weigh rows by checked quality over the model's own confidence."),
+    },
+)
