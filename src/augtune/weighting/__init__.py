@@ -1,1 +1,1 @@
-""""""
+"""How much each row counts, where that is known before training."""
