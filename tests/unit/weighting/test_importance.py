@@ -63,9 +63,9 @@ def test_importance_without_diversity_is_quality_alone(rows):
 
 def test_importance_is_bounded_and_finite_where_a_checker_is_certain(rows):
     quality, diversity = made((1, 0), (1, 0), (0.5, 0.5)), made((0, 1), (1, 0), (0.01, 0.99))
-    assert importance(quality, diversity, rows).values == pytest.approx([10, 1, 0.5 / 0.255])
-    assert importance(quality, diversity, rows, clamp=None).values == pytest.approx([math.exp(40), 1, 0.5 / 0.255])
-    assert importance(quality, diversity, rows, clamp=1.5).values == pytest.approx([1.5, 1, 1.5])
+    assert importance(quality, diversity, rows).values == pytest.approx([10, 0, 0.5 / 0.255])
+    assert importance(quality, diversity, rows, clamp=None).values == pytest.approx([math.exp(40), 0, 0.5 / 0.255])
+    assert importance(quality, diversity, rows, clamp=1.5).values == pytest.approx([1.5, 0, 1.5])
 
 
 def test_importance_of_an_impossible_label_is_nothing(rows):
