@@ -1,1 +1,14 @@
-""""""
+"""Language models: any provider, every reply kept, a budget that holds. Knows nothing of datasets or labels."""
+
+from augtune.core.catalog import Catalog, Row
+from augtune.core.settings import Settings
+
+__all__ = ["PROVIDERS"]
+
+PROVIDERS: Catalog[Settings] = Catalog(
+    "provider",
+    {
+        "replay": Row("augtune.llm.providers.replay:Replay", "A recording of replies; no network, no cost."),
+        "scripted": Row("augtune.llm.providers.scripted:Scripted", "Replies written beforehand, for tests and demos."),
+    },
+)

@@ -1,0 +1,187 @@
+"""``LLM``: a language model one can ask many things at once, from ordinary synchronous code."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from augtune.core.errors import ProviderError, SettingsError
+from augtune.core.outcomes import Cost
+from augtune.llm import loop
+from augtune.llm.dispatch import Dispatch
+from augtune.llm.messages import Message, Reply, Request
+from augtune.llm.provider import Provider
+from augtune.llm.providers.replay import Recorded, Replay, write_recording
+from augtune.llm.providers.scripted import Scripted
+from augtune.llm.settings import LLMSettings, Target, target_of
+
+__all__ = ["LLM", "Answer", "OnAnswer"]
+
+Answer = Reply | ProviderError
+OnAnswer = Callable[[int, Answer], None]
+
+
+class LLM:
+    """A language model: cached, paced, metered.
+
+    ```
+    LLM("openai/gpt-4.1-mini", budget="2 USD")          # key from OPENAI_API_KEY or .env
+    LLM("ollama/llama3.2", cache="replies.sqlite")      # every reply kept, over restarts
+    LLM(replay="replies.jsonl")                         # offline
+    LLM(Scripted(["first reply", "second reply"]))      # or any object with ``async send(request) -> Reply``
+    ```
+
+    Args:
+        model: PROVIDER/MODEL, or a ``Provider``; may be left out if a recording of one model is replayed.
+        budget: Most that its calls may cost: ``"2 USD"``, ``"500 calls"`` or ``"2M tokens"``.
+        replay: A recording to answer from, with no network.
+        cache: SQLite file to keep replies in; by default they are kept as long as this object lives.
+        settings: The other fields of ``LLMSettings``.
+
+    Raises:
+        SettingsError: With one line for each wrong setting.
+    """
+
+    def __init__(
+        self,
+        model: str | Provider | None = None,
+        *,
+        budget: str | None = None,
+        replay: str | Path | None = None,
+        cache: str | Path | None = None,
+        **settings: Any,
+    ) -> None:
+        given: dict[str, Any] = {"budget": budget, "replay": replay, "cache": cache, **settings}
+        if isinstance(model, str):
+            given["model"] = model
+        known = LLMSettings.parse({name: value for name, value in given.items() if value is not None}, where="llm")
+        self._open(known, model if isinstance(model, Provider) else None)
+
+    @classmethod
+    def from_settings(cls, settings: LLMSettings, *, cache: Path | None = None) -> LLM:
+        """Return the model that settings describe.
+
+        Args:
+            settings: The ``llm:`` section.
+            cache: Where replies are kept if the settings do not say.
+        """
+        made = cls.__new__(cls)
+        made._open(settings if settings.cache or cache is None else settings.model_copy(update={"cache": cache}), None)
+        return made
+
+    def _open(self, settings: LLMSettings, provider: Provider | None) -> None:
+        self.settings = settings
+        self._target, self._provider = _connect(settings, provider)
+        self._replies: dict[str, Recorded] = {}
+
+    @property
+    def name(self) -> str:
+        """The model's name at its provider, e.g. ``gpt-4.1-mini``."""
+        return self._target.model
+
+    @property
+    def cost(self) -> Cost:
+        """What the calls made through this object have cost so far."""
+        return Cost(0.0, 0, len(self._replies), 0, 0)
+
+    def request(
+        self, *, messages: Sequence[Message] | None = None, prompt: str | None = None, **sampling: Any
+    ) -> Request:
+        """Return a request to this model.
+
+        Args:
+            messages: A chat.
+            prompt: Or a text to be continued, in the legacy completion form.
+            sampling: Other fields of ``Request``: temperature, top_p, max_tokens, stop, logprobs, schema, draw, ...
+        """
+        extra: Mapping[str, Any] = {**self.settings.extra, **sampling.pop("extra", {})}
+        target = self._target
+        return Request(
+            target.provider,
+            target.base_url,
+            target.model,
+            messages=tuple(messages or ()),
+            prompt=prompt,
+            extra=extra,
+            **sampling,
+        )
+
+    def send(self, request: Request) -> Reply:
+        """Return the reply to one request.
+
+        Raises:
+            ProviderError: If the model did not answer it.
+            BudgetError: If the budget does not cover it.
+        """
+        answer = self.send_all([request])[0]
+        if isinstance(answer, ProviderError):
+            raise answer
+        return answer
+
+    def send_all(self, requests: Sequence[Request], *, on_answer: OnAnswer | None = None) -> list[Answer]:
+        """Return the answers to all requests, in their order; many are under way at once.
+
+        A request that failed by itself has its ``ProviderError`` in its place. What would fail every request (a wrong
+        key, an unknown model, no connection, the budget, most calls failing) is raised once the calls under way are in.
+
+        Args:
+            requests: What to ask.
+            on_answer: Called in this thread with the index of a request and its answer as each arrives; the reply is
+                in the cache by then.
+
+        Raises:
+            BudgetError: If the next call might exceed the budget.
+            ProviderError: If the provider fails every call alike, or most of them.
+            InputError: If no key is given where one is needed.
+        """
+        answers: dict[int, Answer] = {}
+        arrived: queue.SimpleQueue[tuple[int, Answer] | None] = queue.SimpleQueue()
+        dispatch = Dispatch(self._provider, width=2 * self.settings.max_in_flight, deliver=arrived.put)
+        done = loop.submit(dispatch.run(list(requests)))
+        done.add_done_callback(lambda _: arrived.put(None))
+        try:
+            while (item := arrived.get()) is not None:
+                index, answer = item
+                answers[index] = answer
+                if isinstance(answer, Reply):
+                    self._replies[requests[index].key] = Recorded(requests[index], answer)
+                if on_answer is not None:
+                    on_answer(index, answer)
+        except BaseException:
+            loop.call_soon(dispatch.stop)
+            raise
+        done.result()
+        return [answers[index] for index in range(len(requests))]
+
+    def save_replies(self, path: str | Path) -> int:
+        """Write every reply so far as a recording that ``replay`` can serve; return how many there are."""
+        return write_recording(Path(path), self._replies.values())
+
+    def __repr__(self) -> str:
+        return f"{self._target.provider}/{self._target.model} · {self.cost}"
+
+
+def _connect(settings: LLMSettings, provider: Provider | None) -> tuple[Target, Provider]:
+    if provider is not None:
+        return Target(getattr(provider, "kind", "") or type(provider).__name__.lower(), None, "replies"), provider
+    if settings.replay is not None:
+        recording = Replay(settings.replay)
+        return _recorded_target(settings, recording), recording
+    target = target_of(settings)
+    if target.provider == "scripted":
+        return target, Scripted(Path(target.model))
+    raise SettingsError("llm.model: only replay and scripted replies can be used")
+
+
+def _recorded_target(settings: LLMSettings, recording: Replay) -> Target:
+    models = [Target(*model) for model in recording.models]
+    if settings.model is not None:
+        wanted = target_of(settings)
+        same = [m for m in models if (m.provider, m.model) == (wanted.provider, wanted.model)]
+        return same[0] if len(same) == 1 and settings.base_url is None else wanted
+    if len(models) != 1:
+        names = ", ".join(f"{m.provider}/{m.model}" for m in models) or "none"
+        raise SettingsError(f"llm.model: missing; {recording.path} has replies of several models or none: {names}")
+    return models[0]

@@ -1,0 +1,1 @@
+"""Layers: providers that wrap a provider and add one concern each."""

@@ -1,0 +1,62 @@
+"""The one event loop of the engine, in a thread of its own, so that it works in scripts and notebooks alike."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+__all__ = ["call_soon", "submit"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A thread that runs an event loop, and the process it belongs to; a forked child starts its own."""
+
+    loop: asyncio.AbstractEventLoop
+    thread: threading.Thread
+    process: int
+
+
+_lock = threading.Lock()
+_worker: Worker | None = None
+
+
+def _running() -> asyncio.AbstractEventLoop:
+    global _worker
+    with _lock:
+        if _worker is None or _worker.process != os.getpid():
+            loop = asyncio.new_event_loop()
+            thread = threading.Thread(target=loop.run_forever, name="augtune-llm", daemon=True)
+            thread.start()
+            _worker = Worker(loop, thread, os.getpid())
+        return _worker.loop
+
+
+def submit(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Start a coroutine on the engine's loop and return its future; safe from any thread."""
+    return asyncio.run_coroutine_threadsafe(work, _running())
+
+
+def call_soon(function: Any, *args: Any) -> None:
+    """Run a plain function on the engine's loop, soon; safe from any thread."""
+    _running().call_soon_threadsafe(function, *args)
+
+
+def _close() -> None:
+    if _worker is None or _worker.process != os.getpid():
+        return
+    _worker.loop.call_soon_threadsafe(_worker.loop.stop)
+    _worker.thread.join(timeout=2)
+    if not _worker.thread.is_alive():
+        _worker.loop.close()
+
+
+atexit.register(_close)
