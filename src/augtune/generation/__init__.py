@@ -1,1 +1,30 @@
-""""""
+"""Generation: rows that a language model writes from the human rows, or wrote elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from augtune.core.catalog import Catalog, Row
+
+if TYPE_CHECKING:
+    from augtune.generation.base import Generator
+
+__all__ = ["GENERATORS"]
+
+GENERATORS: Catalog[Generator] = Catalog(
+    "generator",
+    {
+        "gpt3mix": Row(
+            "augtune.generation.gpt3mix:Gpt3Mix",
+            "Show the model a few rows, have it write a new one and its label, read the label's probabilities.",
+        ),
+        "rephrase": Row(
+            "augtune.generation.rephrase:Rephrase",
+            "Have the model reword each row, small classes more often; the label stays.",
+        ),
+        "imported": Row(
+            "augtune.generation.imported:Imported",
+            "Take rows from a file that a model wrote elsewhere.",
+        ),
+    },
+)

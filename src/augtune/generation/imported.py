@@ -1,0 +1,251 @@
+"""Rows from a file that a model wrote elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from augtune.core import seeds
+from augtune.core.dataset import Dataset, Example, HumanDataset
+from augtune.core.errors import DataError
+from augtune.core.labels import Labels
+from augtune.core.outcomes import Dropped, Generation
+from augtune.core.settings import Settings, suggestion
+from augtune.data import columns as finder
+from augtune.data.tables import Table, read
+from augtune.generation.base import Estimate, Generator, Progress
+from augtune.generation.keep import ANY
+from augtune.generation.quotas import PerClass, per_label
+
+if TYPE_CHECKING:
+    from augtune.llm.client import LLM
+
+__all__ = ["Columns", "Imported"]
+
+PREFIX = "synthetic_"
+SUM_TOLERANCE = 1e-3  # of written-out probabilities, which are usually rounded to three digits or more
+
+
+class Columns(Settings):
+    """Which column of the file holds what; a column that is not named is found by its usual name."""
+
+    text: str | None = None
+    """The text, or the first of a pair."""
+
+    label: str | None = None
+    """The label's name."""
+
+    text_pair: str | None = None
+    """The second text of a pair."""
+
+    source_text: str | None = None
+    """The human text that the row was made from; by default 'source_text', if there is such a column."""
+
+    probabilities: str | None = None
+    """Soft labels: an object from label to probability, or a list in the order of the labels, also as JSON text; by
+    default 'probabilities', if there is such a column."""
+
+
+class Imported(Generator):
+    """Take rows from a file that a model wrote elsewhere, in the file's order.
+
+    Without ``count`` or ``per_class``, all of them. A row's id is the name and the row's place in the file. A row whose
+    ``source_text`` is the text of a human row, blanks aside, has that row as parent; else the text itself is kept.
+    """
+
+    kind: ClassVar[str] = "imported"
+    needs_llm: ClassVar[bool] = False
+
+    path: Path
+    """The file: csv, tsv, json, jsonl or parquet."""
+
+    columns: Columns = Field(default_factory=Columns)
+    """Which column holds what: text, label, text_pair, source_text, probabilities."""
+
+    name: Annotated[str, Field(min_length=1)] | None = None
+    """What the rows are called; by default the file's name without its ending and without 'synthetic_'."""
+
+    per_class: PerClass | None = None
+    """Rows wanted of each label, a number or a number per label; a larger number keeps the rows of a smaller one."""
+
+    count: Annotated[int, Field(ge=1)] | None = None
+    """Rows wanted in all; a larger number keeps the rows of a smaller one."""
+
+    @model_validator(mode="after")
+    def _one_quota(self) -> Self:
+        if self.per_class is not None and self.count is not None:
+            raise ValueError("per_class and count are both given; the number of rows is set by one of them")
+        return self
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the file."""
+        return (self.path,)
+
+    def preview(self, train: HumanDataset, *, seed: int = 0, count: int = 3) -> list[str]:
+        """Return nothing: no prompt is sent."""
+        return []
+
+    def estimate(self, train: HumanDataset) -> Estimate:
+        """Return nothing: no call is made."""
+        return Estimate()
+
+    def generate(
+        self, train: HumanDataset, *, llm: LLM | None, seed: int, on_progress: Progress | None = None
+    ) -> Generation:
+        """Return the file's rows.
+
+        Raises:
+            DataError: If the file is damaged, a column is missing, or a row's label or probabilities are not those of
+                ``train``; the message has file and line.
+        """
+        name = self.name or self.path.stem.removeprefix(PREFIX) or self.path.stem
+        rows = _Rows(read(self.path), self.columns, train, name)
+        found, dropped = rows.all()
+        drawn = self._drawn(found, train.labels, seed)
+        kept = [row for row in found if row.id in drawn.ids]
+        for row in found:
+            if row.id not in drawn.ids:
+                because = f"not among the {drawn.wanted(row.label)} rows drawn"
+                dropped.append(Dropped(row, self.kind, because, "not drawn"))
+        if on_progress is not None:
+            on_progress(len(rows), len(rows))
+        dataset = Dataset.from_examples(kept, train.labels, name=name)
+        return Generation(dataset, tuple(dropped), shortfall=drawn.short)
+
+    def _drawn(self, rows: Sequence[Example], labels: Labels, seed: int) -> _Drawn:
+        if self.count is not None:
+            groups = {ANY: (self.count, [row.id for row in rows])}
+        elif self.per_class is not None:
+            quota = per_label(self.per_class, labels, where="generate.per_class")
+            groups = {label: (n, [row.id for row in rows if row.label == label]) for label, n in quota.items()}
+        else:
+            groups = {ANY: (len(rows), [row.id for row in rows])}
+        drawn = _Drawn()
+        for group, (wanted, ids) in groups.items():
+            order = seeds.generator(seed, self.kind, group).permutation(len(ids))
+            drawn.ids |= {ids[int(i)] for i in order[:wanted]}
+            drawn.quota[group] = wanted
+            if len(ids) < wanted:
+                drawn.short[group] = wanted - len(ids)
+        return drawn
+
+
+class _Drawn:
+    """Which rows were drawn, out of how many wanted, and how many lack."""
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.quota: dict[str, int] = {}
+        self.short: dict[str, int] = {}
+
+    def wanted(self, label: str) -> int:
+        """Return how many rows of a label, or in all, were to be drawn."""
+        return self.quota.get(ANY, self.quota.get(label, 0))
+
+
+class _Rows:
+    """A file's rows, read against the human ones."""
+
+    def __init__(self, table: Table, columns: Columns, train: HumanDataset, name: str) -> None:
+        self.table, self.train, self.name = table, train, name
+        self.columns = finder.find(
+            table.columns, text=columns.text, label=columns.label, text_pair=columns.text_pair, where=table.source
+        )
+        self.source = self._optional(columns.source_text, "source_text")
+        self.soft = self._optional(columns.probabilities, "probabilities")
+        pair = self.columns.text_pair
+        if train.is_pair != (pair is not None and any(row.get(pair) is not None for row in table.rows)):
+            kinds = ("pairs", "single texts") if train.is_pair else ("single texts", "pairs")
+            raise DataError(f"{table.source}: the human rows are {kinds[0]}, these are {kinds[1]}.")
+        self.parents: dict[str, str] = {}
+        for text, row_id in zip(train.texts, train.ids, strict=True):
+            self.parents.setdefault(_blanks(text), row_id)
+
+    def __len__(self) -> int:
+        return len(self.table.rows)
+
+    def _optional(self, given: str | None, usual: str) -> str | None:
+        if given is None:
+            return usual if usual in self.table.columns else None
+        if given not in self.table.columns:
+            raise DataError(
+                f"{self.table.source}: no column {given!r} (given as {usual}){suggestion(given, self.table.columns)}"
+            )
+        return given
+
+    def all(self) -> tuple[list[Example], list[Dropped]]:
+        """Return the rows, and those without a text or a label."""
+        found: list[Example] = []
+        dropped: list[Dropped] = []
+        for i, row in enumerate(self.table.rows):
+            values = (row.get(self.columns.text), row.get(self.columns.label))
+            text, label = ("" if value is None else str(value) for value in values)
+            missing = "text" if not text.strip() else "label" if not label.strip() else None
+            if missing is None:
+                found.append(self._example(i, row, text, label.strip()))
+            else:
+                empty = Example(f"{self.name}-{i:04d}", text, label.strip(), origin="generated", generator=self._mark)
+                dropped.append(Dropped(empty, Imported.kind, f"{self.table.place(i)}: it has no {missing}", "empty"))
+        return found, dropped
+
+    @property
+    def _mark(self) -> str:
+        return f"{Imported.kind}:{self.name}"
+
+    def _example(self, i: int, row: Mapping[str, Any], text: str, label: str) -> Example:
+        labels, place = self.train.labels, self.table.place(i)
+        if label not in labels:
+            known = ", ".join(map(repr, labels))
+            raise DataError(f"{place}: label {label!r} is none of the human rows' labels: {known}.")
+        soft = self._probabilities(row, place)
+        if soft is not None and soft[labels.index(label)] < max(soft):
+            raise DataError(
+                f"{place}: label {label!r} is not the most probable one of {dict(zip(labels, soft, strict=True))}."
+            )
+        source = row.get(self.source) if self.source is not None else None
+        source = None if source is None or not str(source).strip() else str(source)
+        parent = self.parents.get(_blanks(source)) if source is not None else None
+        pair = row.get(self.columns.text_pair) if self.columns.text_pair is not None else None
+        return Example(
+            f"{self.name}-{i:04d}",
+            text,
+            label,
+            text_pair=None if pair is None else str(pair),
+            probabilities=soft,
+            origin="generated" if source is None else "rewritten",
+            parents=() if parent is None else (parent,),
+            source_text=source if parent is None else None,
+            soft_source=None if soft is None else "stated",
+            generator=self._mark,
+        )
+
+    def _probabilities(self, row: Mapping[str, Any], place: str) -> tuple[float, ...] | None:
+        value = row.get(self.soft) if self.soft is not None else None
+        if value is None or value == "":
+            return None
+        labels = self.train.labels
+        try:
+            value = json.loads(value) if isinstance(value, str) else value
+            values = (
+                [float(value.get(label) or 0) for label in labels]
+                if isinstance(value, dict)
+                else list(map(float, value))
+            )
+            known = not isinstance(value, dict) or all(name in labels for name in value)
+        except (TypeError, ValueError):
+            values, known = [], False
+        total = sum(values)
+        good = known and len(values) == len(labels) and all(0 <= p <= 1 for p in values)
+        if not good or abs(total - 1) > SUM_TOLERANCE:
+            raise DataError(
+                f"{place}: expected probabilities of {', '.join(map(repr, labels))} that sum to 1, got {value!r}."
+            )
+        return tuple(p / total for p in values)
+
+
+def _blanks(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,102 @@
+"""Asking a model for rows until the quota is full: wave after wave, each fixed by what the earlier ones brought.
+
+A wave asks for exactly as many rows as are missing. Which requests it holds depends on the replies' content and never
+on the order in which they arrive, so a run that is interrupted and continued makes the same rows as one that is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from augtune.core.errors import ProviderError
+from augtune.generation.base import Progress
+from augtune.generation.keep import Keeper, Quota
+from augtune.llm.messages import Reply, Request
+
+if TYPE_CHECKING:
+    from augtune.llm.client import LLM
+
+__all__ = ["Answer", "Ask", "answers", "draw_number", "most_calls"]
+
+WAVE = 256  # rows asked for at once: several times the usual 64 calls in flight, so that one slow call holds up little
+DRAWS_PER_SEED = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request of a generator.
+
+    Args:
+        index: Its number; names the row it makes. Requests of ``T`` targets take turns: number ``n`` of target ``t``
+            has index ``n * T + t``.
+        request: What is sent.
+        parents: Ids of the human rows it shows.
+        target: The label it is sent for, or ``ANY``.
+        row: Position of the human row it rewords, if it rewords one.
+    """
+
+    index: int
+    request: Request
+    parents: tuple[str, ...]
+    target: str
+    row: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for a request: a reply, or why there is none."""
+
+    ask: Ask
+    reply: Reply | ProviderError
+
+
+def draw_number(seed: int, number: int) -> int:
+    """Return the draw that tells sample ``number`` under ``seed`` from every other sample of the same prompt."""
+    return seed * DRAWS_PER_SEED + number
+
+
+def most_calls(rows: int, attempts: float) -> int:
+    """Return the most calls for ``rows`` wanted rows: rounded up, but blind to a float's last digits."""
+    return math.ceil(round(rows * attempts, 6))
+
+
+def answers(
+    llm: LLM, keeper: Keeper, ask: Callable[[str, int], Ask], *, attempts: float, on_progress: Progress | None
+) -> Iterator[Answer]:
+    """Yield answers in the order of their index within each wave, until the quota is full or the calls are used up.
+
+    Args:
+        llm: The model.
+        keeper: Counts what is missing; the caller offers it each answer before taking the next.
+        ask: Returns request ``number`` (from 0) of a target.
+        attempts: Most calls per wanted row, for each target.
+        on_progress: Told how many calls are done, and of how many.
+    """
+    sent = dict.fromkeys(keeper.quota, 0)
+    most = {target: most_calls(rows, attempts) for target, rows in keeper.quota.items()}
+    done = 0
+    while wave := _next_wave(keeper, ask, sent, most):
+        total = max(sum(keeper.quota.values()), done + len(wave))
+        asked = [item.request for item in wave]
+
+        def tell(*_: object, total: int = total) -> None:
+            nonlocal done
+            done += 1
+            if on_progress is not None:
+                on_progress(done, total)
+
+        replies = llm.send_all(asked, on_answer=tell)
+        for item, reply in zip(wave, replies, strict=True):
+            sent[item.target] += 1
+            yield Answer(item, reply)
+
+
+def _next_wave(keeper: Keeper, ask: Callable[[str, int], Ask], sent: Quota, most: Quota) -> list[Ask]:
+    wave = []
+    for target in keeper.quota:
+        count = min(keeper.missing(target), most[target] - sent[target], WAVE)
+        wave += [ask(target, sent[target] + n) for n in range(count)]
+    return sorted(wave, key=lambda item: item.index)[:WAVE]
