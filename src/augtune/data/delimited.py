@@ -1,0 +1,105 @@
+"""Parse csv and tsv text to rows, strictly: a row that does not fit the header is an error, never a guess."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from augtune.core.errors import DataError
+
+__all__ = ["Rows", "parse"]
+
+# Tried in turn when a .csv header has no comma.
+OTHER_DELIMITERS = (";", "\t", "|")
+NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+# The csv module refuses fields over 128 KiB unless told otherwise; a document can be longer. 2^31-1 fits any C long.
+LARGEST_FIELD = 2**31 - 1
+
+
+class Rows(NamedTuple):
+    """Parsed rows and the line each starts on, counted from 1."""
+
+    rows: list[dict[str, Any]]
+    lines: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    line: int
+    fields: Sequence[str]
+
+
+def parse(text: str, *, source: str, tabs: bool) -> Rows:
+    """Return the rows of a delimited file.
+
+    Fields may be quoted with ``"`` and then hold delimiters, line ends and doubled quotes. A tab-separated file that
+    cannot be read so is read with quotes as plain characters, as GLUE's files are written.
+
+    Args:
+        text: The whole file, with a header line.
+        source: Its path, for messages.
+        tabs: True for a tab-separated file; else commas, or the delimiter that the header has instead of a comma.
+
+    Raises:
+        DataError: If a row has more or fewer fields than the header, a quote is not closed, or a column has no name.
+    """
+    delimiter = "\t" if tabs else _delimiter(text)
+    try:
+        records = _records(text, source, delimiter, quoted=True)
+        return _rows(records, source, delimiter)
+    except DataError as error:
+        if not tabs or '"' not in text:
+            raise
+        try:
+            return _rows(_records(text, source, delimiter, quoted=False), source, delimiter)
+        except DataError:
+            raise error from None
+
+
+def _delimiter(text: str) -> str:
+    header = text.lstrip("\r\n").split("\n", 1)[0]
+    return "," if "," in header else next((mark for mark in OTHER_DELIMITERS if mark in header), ",")
+
+
+def _records(text: str, source: str, delimiter: str, *, quoted: bool) -> list[_Record]:
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
+    records: list[_Record] = []
+    before = csv.field_size_limit(LARGEST_FIELD)
+    line = 1
+    try:
+        for fields in reader:
+            if fields:
+                records.append(_Record(line, fields))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{source}: line {line}: not readable as {NAMES[delimiter]}-separated values: {error}.",
+            hint='A field that holds quotes is itself quoted, and its quotes are doubled: "she said ""no""".',
+        ) from error
+    finally:
+        csv.field_size_limit(before)
+    return records
+
+
+def _rows(records: Sequence[_Record], source: str, delimiter: str) -> Rows:
+    header = [name.strip() for name in records[0].fields]
+    repeated = next((name for name in header if header.count(name) > 1), None)
+    if repeated is not None:
+        raise DataError(f"{source}: line {records[0].line}: two columns are called {repeated!r}.")
+    for record in records[1:]:
+        if len(record.fields) != len(header):
+            raise DataError(
+                f"{source}: line {record.line}: expected {len(header)} fields ({', '.join(header)}), "
+                f"got {len(record.fields)}.",
+                hint=f'Put text that holds a {NAMES[delimiter]} in quotes: "...".',
+            )
+    rows: list[dict[str, Any]] = [dict(zip(header, record.fields, strict=True)) for record in records[1:]]
+    return Rows(rows, [record.line for record in records[1:]])
