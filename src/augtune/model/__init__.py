@@ -1,9 +1,16 @@
 """Encoders with a head, their losses, and what a trained classifier is."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from augtune.core.catalog import Catalog, Row
 from augtune.core.settings import Settings
 
-__all__ = ["LOSSES"]
+if TYPE_CHECKING:
+    from augtune.model.fitted import Fitted
+
+__all__ = ["LOSSES", "Fitted"]
 
 LOSSES: Catalog[Settings] = Catalog(
     "loss",
@@ -15,3 +22,12 @@ LOSSES: Catalog[Settings] = Catalog(
         "dimp": Row("augtune.model.losses:Dimp", "Weigh rows by checked quality over the model's own confidence."),
     },
 )
+
+
+def __getattr__(name: str) -> Any:
+    """Load ``Fitted``, and torch with it, the first time it is asked for."""
+    if name == "Fitted":
+        from augtune.model.fitted import Fitted
+
+        return Fitted
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,187 @@
+"""Encoders and their tokenizers: loading by name, and finding the parts that training freezes or trains.
+
+Works on any layout that keeps its embeddings and its list of layers under the base model, which BERT, RoBERTa,
+DistilBERT, ELECTRA, DeBERTa, MPNet, ModernBERT and their like all do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from augtune.core.encoders import locate, not_loadable
+from augtune.core.errors import InputError
+
+__all__ = [
+    "base_of",
+    "embeddings_of",
+    "layers_of",
+    "load_encoder",
+    "load_stock",
+    "load_tokenizer",
+    "longest_input",
+    "pooler_of",
+    "quiet",
+]
+
+# Longest input where neither tokenizer nor configuration names one (relative positions).
+NO_LIMIT = 512
+# Dropout of hidden states and of attention, as the configurations of the supported families call them.
+DROPOUT_FIELDS = (
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout",
+    "embedding_dropout", "mlp_dropout", "pooler_dropout",
+)  # fmt: skip
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' loading report and progress bar off the screen: a new head is always 'missing'."""
+    level = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+@contextmanager
+def _or_not_loadable(name: str) -> Iterator[None]:
+    try:
+        with quiet():
+            yield
+    except (OSError, ValueError, KeyError) as error:
+        raise not_loadable(name, error) from error
+
+
+def load_tokenizer(name: str) -> Any:
+    """Return the tokenizer of an encoder.
+
+    Args:
+        name: A folder, ``bundled/minilm`` or a hub name.
+
+    Raises:
+        InputError: If it cannot be loaded, or has no padding token.
+    """
+    path = locate(name)
+    with _or_not_loadable(name):
+        tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True)
+    if tokenizer.pad_token_id is None:
+        raise InputError(f"encoder {name!r}: its tokenizer has no padding token, so texts cannot share a batch.")
+    return tokenizer
+
+
+def load_encoder(name: str, *, dropout: float | None = None) -> Any:
+    """Return the bare encoder (``AutoModel``) in float32.
+
+    Args:
+        name: A folder, ``bundled/minilm`` or a hub name.
+        dropout: Dropout everywhere in it; None keeps the encoder's own.
+
+    Raises:
+        InputError: If it cannot be loaded.
+    """
+    path = locate(name)
+    with _or_not_loadable(name):
+        config = _config(path, dropout)
+        return AutoModel.from_pretrained(path, config=config, dtype=torch.float32)
+
+
+def load_stock(name: str, labels: Sequence[str], *, dropout: float | None = None) -> Any:
+    """Return ``AutoModelForSequenceClassification`` in float32: the encoder with its own, newly drawn, head.
+
+    Args:
+        name: A folder, ``bundled/minilm`` or a hub name.
+        labels: The ``K`` class names in order; they go into the configuration as ``id2label``.
+        dropout: Dropout everywhere in it; None keeps the encoder's own.
+
+    Raises:
+        InputError: If it cannot be loaded.
+    """
+    path = locate(name)
+    with _or_not_loadable(name):
+        config = _config(path, dropout)
+        config.num_labels = len(labels)
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: k for k, label in enumerate(labels)}
+        # The loss is a setting of training, never a part of the model: a saved folder reloads anywhere.
+        config.problem_type = None
+        return AutoModelForSequenceClassification.from_pretrained(
+            path, config=config, dtype=torch.float32, ignore_mismatched_sizes=True
+        )
+
+
+def _config(path: str, dropout: float | None) -> Any:
+    config = AutoConfig.from_pretrained(path)
+    for field in DROPOUT_FIELDS if dropout is not None else ():
+        if isinstance(getattr(config, field, None), float | int):
+            setattr(config, field, dropout)
+    return config
+
+
+def base_of(model: Any) -> Any:
+    """Return the encoder inside a stock classifier; an encoder is its own base."""
+    return getattr(model, getattr(model, "base_model_prefix", ""), model)
+
+
+def embeddings_of(encoder: Any) -> nn.Module:
+    """Return the module that turns token ids into vectors, positions and normalisation included.
+
+    Raises:
+        InputError: If the layout is not known.
+    """
+    for name in ("embeddings", "embed_tokens"):
+        found = getattr(encoder, name, None)
+        if isinstance(found, nn.Module):
+            return found
+    raise _unknown_layout(encoder, "embeddings")
+
+
+def layers_of(encoder: Any) -> nn.ModuleList:
+    """Return the list of the encoder's layers, lowest first.
+
+    Raises:
+        InputError: If the layout is not known.
+    """
+    depth = getattr(encoder.config, "num_hidden_layers", None)
+    for module in encoder.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == depth:
+            return module
+    raise _unknown_layout(encoder, "list of layers")
+
+
+def pooler_of(encoder: Any) -> nn.Module | None:
+    """Return the encoder's pooler, or None."""
+    found = getattr(encoder, "pooler", None)
+    return found if isinstance(found, nn.Module) else None
+
+
+def _unknown_layout(encoder: Any, part: str) -> InputError:
+    return InputError(
+        f"encoder of type {encoder.config.model_type!r}: its {part} could not be found.",
+        hint="With train.trainable: all and train.freeze_embeddings: false no part has to be found.",
+    )
+
+
+def longest_input(tokenizer: Any, encoder: Any) -> int:
+    """Return how many tokens the encoder takes, special ones included."""
+    limits = []
+    places = getattr(encoder.config, "max_position_embeddings", None)
+    if isinstance(places, int) and places > 0:
+        table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+        padding = getattr(table, "padding_idx", None)
+        # RoBERTa-like models start counting positions after the padding token's.
+        limits.append(places if padding is None else places - padding - 1)
+    # A tokenizer that knows no limit names 10^30.
+    if tokenizer.model_max_length < 10**6:
+        limits.append(int(tokenizer.model_max_length))
+    return min(limits or [NO_LIMIT])

@@ -1,0 +1,193 @@
+"""Fitted: a trained classifier, what it was trained with, and its predictions.
+
+Shapes: ``N`` rows, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from augtune.core.dataset import Dataset
+from augtune.core.encoders import CARRIED
+from augtune.core.errors import DataError
+from augtune.core.fingerprint import fingerprint
+from augtune.core.labels import Labels
+from augtune.core.tables import Predictions, Weights
+from augtune.model.batching import encode
+from augtune.model.classifier import Classifier
+
+__all__ = ["Fitted", "ModelPredictions"]
+
+PREDICT_BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPredictions(Predictions):
+    """Predictions of a ``Fitted``, with the rows it could not read to the end.
+
+    Args:
+        ids: Row ids.
+        probabilities: ``(N, K)`` float64.
+        labels: The classes.
+        made_by: Name of the model.
+        model: Its fingerprint.
+        truncated: Ids of the rows that were longer than the model and lost their end.
+    """
+
+    truncated: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        cut = len(self.truncated)
+        return super().__repr__() + (f" · {cut} longer than the model and cut" if cut else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained classifier.
+
+    Args:
+        classifier: Encoder and head, in evaluation mode.
+        tokenizer: The encoder's.
+        labels: The ``K`` classes; column ``k`` of every prediction is ``labels[k]``.
+        encoder: Name the encoder was loaded by.
+        recipe: Name of the recipe it was trained with.
+        steps: Optimizer steps taken.
+        max_length: Tokens it reads of a text.
+        is_pair: True if it was trained on pairs of texts.
+        seed: The seed of its training.
+        settings: All settings of its training, as plain values.
+        history: One mapping per step: ``step``, ``stage``, ``loss``, ``lr``, and ``macro_f1`` where it was evaluated.
+        seconds: Time its training took, without the checkers'.
+        precision: What training computed in and why.
+        truncated: Training rows longer than ``max_length``, which lost their end.
+        kept: ``last``, or the step whose weights these are, e.g. ``best, step 240``.
+        weights: What the weighted rows counted in training, None in recipes without weights.
+    """
+
+    classifier: Classifier
+    tokenizer: Any
+    labels: Labels
+    encoder: str
+    recipe: str
+    steps: int
+    max_length: int
+    is_pair: bool = False
+    seed: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    history: tuple[Mapping[str, Any], ...] = ()
+    seconds: float = 0.0
+    precision: str = ""
+    truncated: int = 0
+    kept: str = "last"
+    weights: Weights | None = None
+
+    @property
+    def head(self) -> str:
+        """Which head it has: own, mean or cls."""
+        return self.classifier.head
+
+    @property
+    def name(self) -> str:
+        """What it is called wherever it is named, e.g. ``all-MiniLM-L6-v2 · two_stage · 300 steps``."""
+        known = next((hub for hub, bundled in CARRIED.items() if bundled == self.encoder), self.encoder)
+        return f"{Path(known).name} · {self.recipe} · {self.steps} steps"
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Hex digits that name weights and labels: equal classifiers, equal fingerprint."""
+        return fingerprint({"weights": self.classifier.digest(), "labels": list(self.labels.names)})
+
+    def predict(
+        self, rows: Dataset | Sequence[str] | Sequence[tuple[str, str]], *, batch_size: int = PREDICT_BATCH
+    ) -> ModelPredictions:
+        """Return class probabilities, in float32 arithmetic, whatever training computed in.
+
+        Args:
+            rows: A dataset, texts, or pairs of texts; bare texts get the ids ``text-0000`` and so on.
+            batch_size: Rows computed at once; it does not change the result beyond rounding.
+
+        Returns:
+            One row of probabilities per input row, in input order.
+
+        Raises:
+            DataError: If a dataset has other labels, or single texts are given to a model of pairs or the reverse.
+        """
+        ids, texts, pairs = self._columns(rows)
+        rows_are_pairs = pairs is not None
+        if texts and rows_are_pairs != self.is_pair:
+            kinds = ("single texts", "pairs of texts")
+            raise DataError(f"{self.name}: trained on {kinds[self.is_pair]}, got {kinds[rows_are_pairs]}.")
+        encoded = encode(self.tokenizer, texts, pairs, max_length=self.max_length)
+        scores = self.classifier.scores(encoded, batch_size=batch_size)
+        return ModelPredictions(
+            ids=ids,
+            probabilities=_softmax(scores),
+            labels=self.labels,
+            made_by=self.name,
+            model=self.fingerprint,
+            truncated=tuple(name for name, cut in zip(ids, encoded.truncated, strict=True) if cut),
+        )
+
+    def _columns(
+        self, rows: Dataset | Sequence[str] | Sequence[tuple[str, str]]
+    ) -> tuple[tuple[str, ...], list[str], list[str | None] | None]:
+        if isinstance(rows, Dataset):
+            if set(rows.labels.names) != set(self.labels.names):
+                raise DataError(f"{rows.name}: its labels are {rows.labels}; the model's are {self.labels}.")
+            return rows.ids, list(rows.texts), list(rows.text_pairs) if rows.is_pair else None
+        if isinstance(rows, str):
+            raise DataError(f"predict: expected a list of texts, got one text; write [{rows[:20]!r}].")
+        ids = tuple(f"text-{i:04d}" for i in range(len(rows)))
+        if len(rows) and not isinstance(rows[0], str):
+            return ids, [row[0] for row in rows], [row[1] for row in rows]
+        return ids, [str(row) for row in rows], None
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the classifier as a folder: safetensors, configuration, tokenizer, labels; whole or not at all.
+
+        With head ``own``, ``transformers.pipeline("text-classification", folder)`` reads it.
+
+        Args:
+            folder: Where to; a folder that holds a saved classifier is replaced, any other that is not empty is not.
+
+        Returns:
+            The folder.
+
+        Raises:
+            StorageError: If it cannot be written or holds something else.
+        """
+        from augtune.model.saved import save
+
+        return save(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path, *, labels: Labels | None = None) -> Fitted:
+        """Return the classifier that ``save`` wrote; nothing in the folder is ever run or unpickled.
+
+        Args:
+            folder: The folder.
+            labels: Labels it has to have, if given, in any order.
+
+        Raises:
+            InputError: If the folder holds no classifier, a damaged one, or one of other labels.
+        """
+        from augtune.model.saved import load
+
+        return load(Path(folder), labels=labels)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    if not len(scores):
+        return scores
+    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+    table: np.ndarray = raised / raised.sum(axis=1, keepdims=True)
+    return table

@@ -1,0 +1,181 @@
+"""Saved classifiers: a folder of safetensors, configuration, tokenizer and labels, whole or absent, never a pickle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from transformers import AutoModel, AutoModelForSequenceClassification
+
+from augtune.core.errors import InputError, StorageError
+from augtune.core.files import read_json, write_json
+from augtune.core.labels import Labels
+from augtune.core.tables import Weights
+from augtune.model.classifier import Classifier
+from augtune.model.encoder import load_tokenizer, quiet
+from augtune.model.fitted import Fitted
+from augtune.model.heads import Pooled
+
+__all__ = ["load", "save"]
+
+ABOUT = "augtune.json"
+BODY = "model.safetensors"
+HEAD = "head.safetensors"
+FORMAT = 1
+# Fields of a Fitted that are plain values and are kept as they are.
+PLAIN = (
+    "encoder", "recipe", "steps", "max_length", "is_pair", "seed", "seconds", "precision", "truncated", "kept",
+)  # fmt: skip
+
+
+def save(fitted: Fitted, folder: Path) -> Path:
+    """Write a classifier beside its place, then rename it into place.
+
+    Raises:
+        StorageError: If it cannot be written, or the folder holds something else.
+    """
+    if folder.exists() and not (folder / ABOUT).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StorageError(f"{folder}: holds something that is no saved classifier; it was left alone.")
+    part = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name[:100]}.", suffix=".part", dir=folder.parent))
+        _write(fitted, part)
+        _put(part, folder)
+    except (OSError, SafetensorError) as error:
+        raise StorageError(
+            f"{folder}: the classifier cannot be written: {getattr(error, 'strerror', None) or error}",
+            hint="Free some space or choose another folder.",
+        ) from error
+    finally:
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _write(fitted: Fitted, folder: Path) -> None:
+    net = fitted.classifier.net
+    with quiet():
+        (net if fitted.head == "own" else net.encoder).save_pretrained(folder)
+        fitted.tokenizer.save_pretrained(folder)
+    if fitted.head != "own":
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.out.state_dict().items()}
+        save_file(tensors, folder / HEAD)
+    about: dict[str, Any] = {"format": FORMAT, "head": fitted.head, "labels": list(fitted.labels.names)}
+    about["descriptions"] = dict(fitted.labels.descriptions)
+    about["fingerprint"] = fitted.fingerprint
+    about |= {name: getattr(fitted, name) for name in PLAIN}
+    about["settings"] = dict(fitted.settings)
+    if fitted.weights is not None:
+        about["weights"] = {"ids": list(fitted.weights.ids), "values": fitted.weights.values.tolist()}
+    about["history"] = [dict(row) for row in fitted.history]
+    write_json(folder / ABOUT, about)
+    folder.chmod(0o777 & ~_umask())
+    for path in folder.iterdir():
+        path.chmod(0o666 & ~_umask())
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def _put(part: Path, folder: Path) -> None:
+    """Rename ``part`` onto ``folder``; an older classifier there is moved away first and removed last."""
+    if not folder.exists():
+        part.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name[:100]}.", suffix=".old", dir=folder.parent))
+    folder.rename(old / "was")
+    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path, *, labels: Labels | None = None) -> Fitted:
+    """Return the classifier a folder holds, checked against the fingerprint it was saved with.
+
+    Raises:
+        InputError: If there is none, it is damaged, or its labels are not those expected.
+    """
+    about = _about(folder)
+    own = Labels(tuple(about["labels"]), about.get("descriptions", {}))
+    if labels is not None and set(labels.names) != set(own.names):
+        raise InputError(f"{folder}: the classifier's labels are {own}, expected {labels}.")
+    classifier = _classifier(folder, about)
+    weights = about.get("weights")
+    fitted = Fitted(
+        classifier=classifier,
+        tokenizer=load_tokenizer(str(folder)),
+        labels=own,
+        settings=about.get("settings", {}),
+        history=tuple(about.get("history", ())),
+        weights=None if weights is None else Weights(tuple(weights["ids"]), np.array(weights["values"])),
+        **{name: about[name] for name in PLAIN},
+    )
+    if fitted.fingerprint != about["fingerprint"]:
+        raise _damaged(folder, "its weights are not those that were saved")
+    return fitted
+
+
+def _about(folder: Path) -> Mapping[str, Any]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder.")
+    if not (folder / ABOUT).is_file():
+        raise InputError(
+            f"{folder}: holds no {ABOUT}, so it is no classifier saved by augtune.",
+            hint="To train on top of an encoder, name the folder as train.encoder.",
+        )
+    about = read_json(folder / ABOUT)
+    missing = [name for name in ("labels", "head", "fingerprint", *PLAIN) if name not in about]
+    if about.get("format") != FORMAT or missing:
+        raise InputError(f"{folder / ABOUT}: expected format {FORMAT}, got {about.get('format')}; {missing} missing.")
+    return about  # type: ignore[no-any-return]
+
+
+def _classifier(folder: Path, about: Mapping[str, Any]) -> Classifier:
+    own = about["head"] == "own"
+    for path in [folder / BODY] if own else [folder / BODY, folder / HEAD]:
+        _check_weights(folder, path)
+    kind = AutoModelForSequenceClassification if own else AutoModel
+    try:
+        # Missing weights would be drawn anew; that uses chance, and is refused below.
+        with quiet(), torch.random.fork_rng(devices=[]):
+            net, found = kind.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+            )
+            if not own:
+                net = Pooled(net, len(about["labels"]), about["head"], dropout=0.0)
+                net.out.load_state_dict(load_file(folder / HEAD))
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise _damaged(folder, str(error).splitlines()[0]) from error
+    wrong = [*found["missing_keys"], *found["unexpected_keys"], *(key[0] for key in found["mismatched_keys"])]
+    if wrong:
+        raise _damaged(folder, f"{len(wrong)} weights do not fit, the first is {wrong[0]!r}")
+    classifier = Classifier(net, about["head"])
+    return classifier.eval()
+
+
+def _check_weights(folder: Path, path: Path) -> None:
+    if not path.is_file():
+        raise _damaged(folder, f"{path.name} is missing")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            stream.keys()
+    except (OSError, SafetensorError) as error:
+        raise _damaged(folder, f"{path.name} is no whole safetensors file") from error
+
+
+def _damaged(folder: Path, why: str) -> InputError:
+    return InputError(f"{folder}: the saved classifier is damaged: {why}.", hint="Train it again or restore a copy.")

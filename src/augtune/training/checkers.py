@@ -1,0 +1,152 @@
+"""Checkers: cross-fitted classifiers whose opinion of every row weighs it (Kuo et al., ICLR 2025).
+
+The quality checker is trained on the human rows, the diversity checker on the synthetic ones. Each is ``F`` models,
+every one trained without one part of the rows; a row of that part is scored by the model that did not see it, and rows
+of the other origin by the mean of all.
+
+Shapes: ``N`` rows, ``K`` classes, ``F`` folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from augtune.core.dataset import Dataset
+from augtune.core.errors import DataError
+from augtune.core.seeds import derive, generator
+from augtune.core.tables import Predictions
+from augtune.model.batching import encode
+from augtune.model.fitted import Fitted
+from augtune.model.precision import choose
+from augtune.training.fitting import Job, fit
+from augtune.training.settings import TrainSettings
+from augtune.training.tables import Checkers
+
+__all__ = ["fit_temperature", "make_checkers", "spread"]
+
+
+def make_checkers(
+    dataset: Dataset, settings: TrainSettings, seed: int = 0, *, needs: Collection[str] | None = None
+) -> Checkers:
+    """Return what the checkers a recipe needs say of every row.
+
+    Arms that share rows, encoder and seed can share them: hand them to ``train(..., checkers=)``.
+
+    Args:
+        dataset: Human and synthetic rows.
+        settings: Of the training they are for; ``settings.checkers`` says how they themselves are trained.
+        seed: Of the training they are for.
+        needs: ``quality``, ``diversity`` or both; what ``settings.recipe`` needs if not given.
+
+    Raises:
+        DataError: If there are too few rows of an origin to train a checker on some and score the others.
+    """
+    wanted = settings.recipe.needs if needs is None else needs
+    quality = _checker("quality", dataset, settings, seed) if "quality" in wanted else None
+    diversity = _checker("diversity", dataset, settings, seed) if "diversity" in wanted else None
+    made = {name: checker for name, checker in (("quality", quality), ("diversity", diversity)) if checker is not None}
+    return Checkers(
+        quality=None if quality is None else quality.predictions,
+        diversity=None if diversity is None else diversity.predictions,
+        quality_accuracy=None if quality is None else quality.accuracy,
+        temperatures={name: checker.temperature for name, checker in made.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Checker:
+    predictions: Predictions
+    accuracy: float
+    temperature: float
+
+
+def _checker(name: str, dataset: Dataset, settings: TrainSettings, seed: int) -> _Checker:
+    human = np.array([origin == "human" for origin in dataset.origins], dtype=bool)
+    own = np.flatnonzero(human if name == "quality" else ~human)
+    rows = dataset.take(own)
+    _check(name, rows)
+    plan = settings.changed(
+        recipe="vanilla", loss="cross_entropy", keep="last", allow_missing=True,
+        encoder=settings.checkers.encoder or settings.encoder,
+        steps=settings.checkers.steps or max(1, settings.steps_for(len(dataset)) // 2), epochs=None,
+    )  # fmt: skip
+    fold_of = spread(rows.label_indices, settings.checkers.folds, generator(seed, name, "folds"))
+    logs = np.zeros((fold_of.max() + 1, len(dataset), len(dataset.labels)))
+    for fold in range(len(logs)):
+        job = Job(rows.take(np.flatnonzero(fold_of != fold)), plan, derive(seed, name, fold))
+        logs[fold] = _log_probabilities(fit(job), dataset, plan)
+    unseen = np.full(len(dataset), -1)
+    unseen[own] = fold_of
+    held_out = logs[fold_of, own]
+    temperature = fit_temperature(held_out, rows.targets()) if settings.checkers.calibrated else 1.0
+    tables = _normalised(logs / temperature)
+    table = np.where(
+        (unseen >= 0)[:, None], tables[np.maximum(unseen, 0), np.arange(len(dataset))], tables.mean(axis=0)
+    )
+    accuracy = float((held_out.argmax(axis=1) == rows.label_indices).mean())
+    made_by = f"{name} checker ({len(logs)} × {plan.steps} steps)"
+    return _Checker(Predictions(dataset.ids, table, dataset.labels, made_by), accuracy, temperature)
+
+
+def _check(name: str, rows: Dataset) -> None:
+    whose = "human" if name == "quality" else "synthetic"
+    if sum(count >= 2 for count in rows.counts().values()) < 2:
+        found = ", ".join(f"{label} {count}" for label, count in rows.counts().items())
+        raise DataError(
+            f"{rows.name}: the {name} checker needs at least 2 {whose} rows in each of at least 2 classes; got {found}."
+        )
+
+
+def spread(classes: np.ndarray, folds: int, chance: np.random.Generator) -> np.ndarray:
+    """Return each row's fold, ``(N,)`` in ``0 … F - 1``: every class is spread as evenly as it can be.
+
+    Args:
+        classes: ``(N,)`` class of each row.
+        folds: ``F``; fewer are made where there are fewer rows.
+        chance: Where chance comes from.
+    """
+    order = chance.permutation(len(classes))
+    order = order[np.argsort(classes[order], kind="stable")]
+    found = np.empty(len(classes), dtype=np.int64)
+    found[order] = np.arange(len(classes)) % min(folds, len(classes))
+    return found
+
+
+def _log_probabilities(fitted: Fitted, dataset: Dataset, settings: TrainSettings) -> np.ndarray:
+    encoded = encode(fitted.tokenizer, dataset.texts, dataset.text_pairs, max_length=fitted.max_length)
+    precision = choose(settings.precision, fitted.classifier.device)
+    scores = torch.from_numpy(fitted.classifier.scores(encoded, precision=precision))
+    logs: np.ndarray = scores.log_softmax(dim=1).numpy()
+    return logs
+
+
+def _normalised(logs: np.ndarray) -> np.ndarray:
+    raised = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    table: np.ndarray = raised / raised.sum(axis=-1, keepdims=True)
+    return table
+
+
+def fit_temperature(logs: np.ndarray, targets: np.ndarray) -> float:
+    """Return what to divide scores by so that cross-entropy on held-out rows is least (Guo et al., ICML 2017).
+
+    Args:
+        logs: ``(N, K)`` log-probabilities of rows the model did not see.
+        targets: ``(N, K)`` rows that sum to 1.
+
+    Returns:
+        Between 0.1 and 10.
+    """
+    from scipy.optimize import minimize_scalar
+
+    def cost(log_temperature: float) -> float:
+        scaled = logs / np.exp(log_temperature)
+        top = scaled.max(axis=1, keepdims=True)
+        totals = top[:, 0] + np.log(np.exp(scaled - top).sum(axis=1))
+        return float((totals - (targets * scaled).sum(axis=1)).mean())
+
+    found = minimize_scalar(cost, bounds=(np.log(0.1), np.log(10.0)), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(found.x))

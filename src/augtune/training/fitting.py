@@ -1,0 +1,135 @@
+"""``fit``: run a recipe's stages on rows whose checkers, if it needs any, are ready."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from augtune.core.dataset import Dataset, HumanDataset
+from augtune.core.seeds import derive
+from augtune.core.tables import Weights
+from augtune.model.batching import encode
+from augtune.model.classifier import Classifier
+from augtune.model.encoder import load_tokenizer, longest_input
+from augtune.model.fitted import Fitted
+from augtune.model.precision import choose
+from augtune.training.loop import Loop, TrainingRows, WeightsSeen, run_stage
+from augtune.training.selection import Selection
+from augtune.training.settings import TrainSettings
+from augtune.training.stages import select
+from augtune.training.tables import Checkers
+
+__all__ = ["Job", "fit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training, checked: what ``fit`` does.
+
+    Args:
+        dataset: Rows to train on.
+        settings: How.
+        seed: Seed of the training.
+        validation: Rows to select on, or None.
+        checkers: Predictions of the checkers the recipe needs, or None.
+        on_step: Called after each step with step, steps and loss.
+    """
+
+    dataset: Dataset
+    settings: TrainSettings
+    seed: int
+    validation: HumanDataset | None = None
+    checkers: Checkers | None = None
+    on_step: Callable[[int, int, float], None] | None = None
+
+
+def fit(job: Job) -> Fitted:
+    """Return the classifier a job asks for."""
+    dataset, settings = job.dataset, job.settings
+    started = time.monotonic()
+    accelerator = Accelerator()
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(job.seed, "head"))
+        classifier = Classifier.new(
+            settings.encoder, dataset.labels.names, head=settings.head, dropout=settings.dropout
+        ).to(accelerator.device)
+        tokenizer = load_tokenizer(settings.encoder)
+        limit = longest_input(tokenizer, classifier.encoder)
+        limit = min(limit, settings.max_length or limit)
+        data = _rows(job, tokenizer, limit)
+        loop = Loop(
+            classifier=classifier,
+            settings=settings,
+            accelerator=accelerator,
+            precision=choose(settings.precision, accelerator.device),
+            seed=job.seed,
+            steps=settings.steps_for(len(dataset)),
+            seen=WeightsSeen(len(dataset)),
+            on_step=job.on_step,
+        )
+        kept = _run(loop, job, data, tokenizer)
+    return Fitted(
+        classifier=classifier.eval(),
+        tokenizer=tokenizer,
+        labels=dataset.labels,
+        encoder=settings.encoder,
+        recipe=settings.recipe.kind,
+        steps=loop.steps,
+        max_length=limit,
+        is_pair=dataset.is_pair,
+        seed=job.seed,
+        settings=settings.to_json(),
+        history=tuple(loop.history),
+        seconds=time.monotonic() - started,
+        precision=repr(loop.precision),
+        truncated=int(data.encoded.truncated.sum()),
+        kept=kept,
+        weights=_weights_used(loop, job),
+    )
+
+
+def _rows(job: Job, tokenizer: Any, limit: int) -> TrainingRows:
+    dataset, recipe = job.dataset, job.settings.recipe
+    weights, quality = recipe.weights(dataset, job.checkers), recipe.quality(dataset, job.checkers)
+
+    def tensor(values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.float32))
+
+    return TrainingRows(
+        ids=dataset.ids,
+        encoded=encode(tokenizer, dataset.texts, dataset.text_pairs, max_length=limit),
+        targets=tensor(dataset.targets()),
+        weights=None if weights is None else tensor(weights.values),
+        quality=None if quality is None else tensor(quality),
+    )
+
+
+def _run(loop: Loop, job: Job, data: TrainingRows, tokenizer: Any) -> str:
+    """Run all stages and return which weights were kept."""
+    settings, validation = job.settings, job.validation
+    *first, last = settings.recipe.stages(settings, loop.steps)
+    for stage in first:
+        run_stage(loop, stage, data, select(job.dataset, stage.rows))
+    if settings.keep == "last" or validation is None:
+        run_stage(loop, last, data, select(job.dataset, last.rows))
+        return "last"
+    encoded = encode(tokenizer, validation.texts, validation.text_pairs, max_length=data.encoded.max_length)
+    every = settings.evaluate_every or max(1, loop.steps // 10)
+    selection = Selection(loop.classifier, validation.label_indices, encoded, every)
+    run_stage(loop, last, data, select(job.dataset, last.rows), selection=selection)
+    return selection.restore()
+
+
+def _weights_used(loop: Loop, job: Job) -> Weights | None:
+    """Return the mean weight each synthetic row had in the steps that used it; None in recipes without weights."""
+    if not job.settings.recipe.needs:
+        return None
+    used, means = loop.seen.means()
+    weighed = [i for i, row in enumerate(used) if job.dataset.origins[row] != "human"]
+    return Weights(tuple(job.dataset.ids[used[i]] for i in weighed), means[weighed])

@@ -1,0 +1,125 @@
+"""TrainSettings: the keys of ``train:`` in an experiment file, and the keywords of ``train``. Loads without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from augtune.core.encoders import DEFAULT_ENCODER
+from augtune.core.errors import SettingsError
+from augtune.core.settings import Settings
+from augtune.model import LOSSES
+from augtune.model.losses import CrossEntropy, Loss
+from augtune.training import RECIPES
+from augtune.training.recipes import Recipe, Vanilla
+
+__all__ = ["CheckerSettings", "TrainSettings"]
+
+
+class CheckerSettings(Settings):
+    """How the checkers of imp and dimp are trained; each is an ordinary vanilla training."""
+
+    encoder: str | None = None
+    """Encoder of the checkers; None: the one that is trained."""
+    steps: int | None = Field(default=None, ge=1)
+    """Optimizer steps of each; None: half of train.steps."""
+    folds: int = Field(default=3, ge=2)
+    """Models per checker, each trained without one part of the rows, so that no row is scored by one that saw it."""
+    calibrated: bool = True
+    """Divide each checker's scores by the temperature that fits rows it did not see (Guo et al., ICML 2017)."""
+
+
+class TrainSettings(Settings):
+    """How a classifier is trained."""
+
+    encoder: str = DEFAULT_ENCODER
+    """A folder, bundled/minilm, or a name on the Hugging Face hub."""
+    head: Literal["own", "mean", "cls"] = "own"
+    """own: the encoder's own head (transformers' pipeline then reads a saved folder); mean, cls: pooling and a layer."""
+    recipe: Annotated[
+        Recipe,
+        BeforeValidator(lambda value: RECIPES.parse(value, where="recipe")),
+        PlainSerializer(lambda value: value.to_json()),
+    ] = Vanilla()
+    """vanilla, two_stage, imp or dimp: a name, or a mapping with kind and the recipe's own keys."""
+    loss: Annotated[
+        Loss,
+        BeforeValidator(lambda value: LOSSES.parse(value, where="loss")),
+        PlainSerializer(lambda value: value.to_json()),
+    ] = CrossEntropy()
+    """What a row costs: a name, or a mapping with kind and the loss's own keys."""
+    steps: int = Field(default=300, ge=1)
+    """Optimizer steps, over all stages; the same for every arm unless it says otherwise."""
+    epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Passes over the training rows, instead of steps."""
+    batch_size: int = Field(default=16, ge=1)
+    """Rows per optimizer step."""
+    lr: float = Field(default=5e-5, gt=0, allow_inf_nan=False)
+    """Highest learning rate."""
+    head_lr: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Highest learning rate of the new head; None: lr."""
+    weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False)
+    """Decoupled weight decay, of everything but biases and normalisation."""
+    warmup_share: float = Field(default=0.06, ge=0, lt=1)
+    """Share of a stage's steps over which the learning rate rises from 0."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after that: linear and cosine reach exactly 0 at the end of each stage."""
+    max_grad_norm: float | None = Field(default=1.0, gt=0)
+    """Longest gradient; a longer one is shortened to it. None: no limit."""
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    """Dropout in encoder and head; None: the encoder's own."""
+    max_length: int | None = Field(default=None, ge=4)
+    """Tokens read of a text; None: as many as the encoder takes."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Number format of the forward pass; auto: bf16 where processor or GPU computes in it."""
+    trainable: Literal["all", "head"] | Annotated[int, Field(ge=0)] = "all"
+    """What is trained: all, the head alone, or head, pooler and so many top layers."""
+    freeze_embeddings: bool = False
+    """Leave the embeddings as they are: faster, and close in score on small data."""
+    keep: Literal["last", "best"] = "last"
+    """Weights to keep: of the last step, or of the best macro-F1 on the validation rows."""
+    evaluate_every: int | None = Field(default=None, ge=1)
+    """Steps between evaluations on the validation rows; None: a tenth of the steps."""
+    checkers: CheckerSettings = CheckerSettings()
+    """How the checkers of imp and dimp are trained."""
+    allow_missing: bool = False
+    """Train although a class has no row; it can then never be predicted."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        self.recipe.check(self)
+        return self
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any], *, where: str) -> Self:
+        """Return the settings a mapping (as read from YAML) describes; all problems are told at once."""
+        fields = dict(value)
+        problems: list[str] = []
+        for name, catalog in (("recipe", RECIPES), ("loss", LOSSES)):
+            if name not in fields:
+                continue
+            try:
+                fields[name] = catalog.parse(fields[name], where=f"{where}.{name}")
+            except SettingsError as error:
+                problems.extend(error.problems)
+                del fields[name]
+        try:
+            found = super().parse(fields, where=where)
+        except SettingsError as error:
+            problems.extend(error.problems)
+        if problems:
+            raise SettingsError(problems)
+        return found
+
+    def steps_for(self, rows: int) -> int:
+        """Return the optimizer steps of a training on so many rows: ``steps``, or ``epochs`` worked out."""
+        if self.epochs is None:
+            return self.steps
+        return max(1, round(self.epochs * rows / self.batch_size))
+
+    def changed(self, **fields: Any) -> Self:
+        """Return the same settings but for the given fields, checked again."""
+        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self)(**{**kept, **fields})

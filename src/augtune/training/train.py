@@ -1,0 +1,81 @@
+"""``train``: a dataset to a fitted classifier, by a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from augtune.core.dataset import Dataset, HumanDataset
+from augtune.core.errors import DataError, SettingsError
+from augtune.model.fitted import Fitted
+from augtune.training.checkers import make_checkers
+from augtune.training.fitting import Job, fit
+from augtune.training.settings import TrainSettings
+from augtune.training.tables import Checkers
+
+__all__ = ["train"]
+
+
+def train(
+    dataset: Dataset,
+    *,
+    validation: HumanDataset | None = None,
+    seed: int = 0,
+    settings: TrainSettings | None = None,
+    checkers: Checkers | None = None,
+    on_step: Callable[[int, int, float], None] | None = None,
+    **overrides: Any,
+) -> Fitted:
+    """Return a classifier trained on the dataset.
+
+    Every recipe takes the same number of optimizer steps, ``settings.steps``, however many rows there are. The same
+    seed gives the same weights, bit for bit, on the same processor. Python's, numpy's and torch's own random states
+    are left as they were.
+
+    Args:
+        dataset: Human rows, synthetic rows or both; recipes tell them apart by their origin.
+        validation: Rows to select on; needed by ``keep: best``, and used by nothing else.
+        seed: Any integer; 0 is a seed like any other.
+        settings: How to train; the defaults if not given.
+        checkers: Ready predictions for recipes that weigh rows (``make_checkers``); made here if not given.
+        on_step: Called after each step with the step (from 1), the number of steps and the loss.
+        **overrides: Single settings, e.g. ``encoder=``, ``recipe=``, ``steps=``.
+
+    Raises:
+        SettingsError: If settings are wrong, or ``keep: best`` has no validation rows.
+        DataError: If the dataset cannot be trained on: fewer than two classes, a class without rows, rows that the
+            recipe needs missing.
+        TrainingError: If a loss is not finite.
+    """
+    chosen = (settings or TrainSettings()).changed(**overrides)
+    _check(dataset, validation, chosen)
+    if chosen.recipe.needs and checkers is None:
+        checkers = make_checkers(dataset, chosen, seed)
+    return fit(Job(dataset, chosen, seed, validation, checkers, on_step))
+
+
+def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSettings) -> None:
+    if settings.keep == "best" and validation is None:
+        raise SettingsError("keep: best needs validation rows; none were given, so only 'last' can be kept")
+    if validation is not None and validation.labels.names != dataset.labels.names:
+        raise DataError(
+            f"{validation.name}: expected the labels {dataset.labels} in this order, got {validation.labels}."
+        )
+    if validation is not None and validation.is_pair != dataset.is_pair:
+        raise DataError(
+            f"{validation.name}: pairs of texts in one of training and validation rows, single in the other."
+        )
+    if not len(dataset):
+        raise DataError(f"{dataset.name}: there are no rows to train on.")
+    if len(dataset.labels) < 2:
+        raise DataError(f"{dataset.name}: expected at least 2 labels to tell apart, got {dataset.labels}.")
+    counts = dataset.counts()
+    missing = [name for name, count in counts.items() if count == 0]
+    if len(missing) == len(counts) - 1:
+        raise DataError(f"{dataset.name}: every row is {dataset.label_names[0]!r}; there is nothing to tell apart.")
+    if missing and not settings.allow_missing:
+        raise DataError(
+            f"{dataset.name}: no row is {' or '.join(map(repr, missing))}, so it could never be predicted.",
+            hint="Add rows, sample by class (10/class), or set train.allow_missing: true to train without.",
+        )
+    settings.recipe.require(dataset)
