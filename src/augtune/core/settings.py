@@ -31,6 +31,9 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise SettingsError(problems_of(error, type(self), where=type(self).__name__)) from None
 
+    # Else pydantic would call it for a mapping too, nested ones included, and problems would lose their place.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     @classmethod
     def parse(cls, value: Mapping[str, Any], *, where: str) -> Self:
         """Return the settings a mapping (as read from YAML) describes.
