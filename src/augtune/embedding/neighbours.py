@@ -1,0 +1,107 @@
+"""Which rows are near each other: exact cosine, in blocks that bound the memory.
+
+Products are taken in float64 and rounded to float32 once, so a similarity does not depend on how the rows were cut
+into blocks, and equal rows have equal similarities. Shapes: ``a`` is ``(N, H)``, ``b`` is ``(M, H)``, rows of length 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Neighbours", "Pairs", "above", "blocks_above", "nearest"]
+
+# Similarities held at a time: 64 MB in float64.
+BLOCK = 8_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs of rows that are near, sorted by ``left``, then ``right``.
+
+    Args:
+        left: Rows of ``a``, ``(P,)`` integers.
+        right: Rows of ``b``, ``(P,)`` integers.
+        similarity: ``(P,)`` float32.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    similarity: np.ndarray
+
+    def where(self, keep: np.ndarray) -> Pairs:
+        """Return the pairs a ``(P,)`` mask keeps."""
+        return Pairs(self.left[keep], self.right[keep], self.similarity[keep])
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def __iter__(self) -> Iterator[tuple[int, int, float]]:
+        return zip(self.left.tolist(), self.right.tolist(), self.similarity.tolist(), strict=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """The rows of ``b`` nearest to each row of ``a``, nearest first, equals by their place in ``b``.
+
+    Args:
+        indices: ``(N, k)`` rows of ``b``.
+        similarity: ``(N, k)`` float32, falling along each row.
+    """
+
+    indices: np.ndarray
+    similarity: np.ndarray
+
+
+def above(a: np.ndarray, b: np.ndarray, threshold: float) -> Pairs:
+    """Return every pair of a row of ``a`` and a row of ``b`` whose similarity is at least ``threshold``.
+
+    The similarities are computed in blocks; the pairs found are all held, so use ``blocks_above`` where there may be
+    very many.
+    """
+    blocks = list(blocks_above(a, b, threshold))
+    if not blocks:
+        none = np.zeros(0, dtype=np.int64)
+        return Pairs(none, none, np.zeros(0, dtype=np.float32))
+    return Pairs(
+        np.concatenate([block.left for block in blocks]),
+        np.concatenate([block.right for block in blocks]),
+        np.concatenate([block.similarity for block in blocks]),
+    )
+
+
+def blocks_above(a: np.ndarray, b: np.ndarray, threshold: float) -> Iterator[Pairs]:
+    """Yield the pairs of ``above`` block by block, rows of ``a`` in order; all pairs of one row come together."""
+    level = np.float32(threshold)
+    for start, similarity in _products(a, b):
+        left, right = np.nonzero(similarity >= level)
+        yield Pairs(left + start, right, similarity[left, right])
+
+
+def nearest(a: np.ndarray, b: np.ndarray, k: int) -> Neighbours:
+    """Return the ``k`` rows of ``b`` most similar to each row of ``a``; all of them where ``b`` has fewer."""
+    k = max(0, min(k, len(b)))
+    indices = np.zeros((len(a), k), dtype=np.int64)
+    values = np.zeros((len(a), k), dtype=np.float32)
+    if k == 0:
+        return Neighbours(indices, values)
+    for start, similarity in _products(a, b):
+        least = np.partition(similarity, -k, axis=1)[:, -k]
+        for i, row in enumerate(similarity):
+            found = np.flatnonzero(row >= least[i])
+            best = found[np.argsort(-row[found], kind="stable")[:k]]
+            indices[start + i], values[start + i] = best, row[best]
+    return Neighbours(indices, values)
+
+
+def _products(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the first row and the ``(rows, M)`` float32 similarities of each block of ``a``."""
+    if not len(a) or not len(b):
+        return
+    columns = np.asarray(b, dtype=np.float64).T
+    rows = max(1, BLOCK // len(b))
+    for start in range(0, len(a), rows):
+        block = np.asarray(a[start : start + rows], dtype=np.float64)
+        yield start, (block @ columns).astype(np.float32)
