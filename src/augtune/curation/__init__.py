@@ -1,1 +1,23 @@
-""""""
+"""Curation: which synthetic rows are fit to train on. ``STEPS`` lists the steps there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from augtune.core.catalog import Catalog, Row
+
+if TYPE_CHECKING:
+    from augtune.curation.base import Step
+
+__all__ = ["STEPS"]
+
+STEPS: Catalog[Step] = Catalog(
+    "curation step",
+    {
+        "dedup": Row("augtune.curation.dedup:Dedup", "Drop rows that repeat, or nearly repeat, another row."),
+        "contamination": Row(
+            "augtune.curation.contamination:Contamination",
+            "Drop rows that repeat a test or validation row, or were made from one.",
+        ),
+    },
+)

@@ -1,0 +1,138 @@
+"""What a curation step is, and ``curate``, which applies some in order and sees that no row gets lost."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from augtune.core.dataset import Dataset, HumanDataset, Splits
+from augtune.core.encoders import DEFAULT_ENCODER
+from augtune.core.errors import SettingsError
+from augtune.core.outcomes import Curation, Dropped
+from augtune.core.settings import Settings
+from augtune.curation import STEPS
+
+__all__ = ["Context", "Progress", "Step", "curate", "parse_steps"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and of how much."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """What a step may look at besides the rows it curates.
+
+    Args:
+        human: The human rows trained on, or None.
+        splits: The task's splits, or None; ``test`` and ``validation`` are looked up here.
+        encoder: Encoder that says how alike two texts are, unless a step names its own.
+        on_progress: Told how encoding goes.
+    """
+
+    human: HumanDataset | None = None
+    splits: Splits | None = None
+    encoder: str = DEFAULT_ENCODER
+    on_progress: Progress | None = None
+    _vectors: dict[str, dict[str, np.ndarray]] = field(default_factory=dict, repr=False)
+
+    def vectors(self, texts: Sequence[str], *, encoder: str | None = None) -> np.ndarray:
+        """Return ``(N, H)`` unit rows for ``N >= 1`` texts; a text is encoded once per context."""
+        from augtune.embedding.encode import embed
+
+        name = encoder or self.encoder
+        known = self._vectors.setdefault(name, {})
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing:
+            progress = self.on_progress
+            report = None if progress is None else lambda done, total: progress("encoding", done, total)
+            known.update(zip(missing, embed(missing, encoder=name, on_progress=report), strict=True))
+        return np.stack([known[text] for text in texts])
+
+
+class Step(Settings, ABC):
+    """One curation step: its fields are its settings, ``apply`` is what it does.
+
+    A step drops rows or keeps them as they are, in order; it records every row it drops.
+    """
+
+    @abstractmethod
+    def apply(self, rows: Dataset, context: Context) -> Curation:
+        """Return the rows kept, in order, and those dropped, with why."""
+
+
+def curate(
+    rows: Dataset,
+    steps: Sequence[Step | str | Mapping[str, Any]] | Step | str | Mapping[str, Any],
+    *,
+    human: HumanDataset | None = None,
+    splits: Splits | None = None,
+    encoder: str = DEFAULT_ENCODER,
+    on_progress: Progress | None = None,
+) -> Curation:
+    """Return the rows that pass every step, and on record those that do not.
+
+    Args:
+        rows: Synthetic rows; human rows among them are kept.
+        steps: Steps in order, each an object, a name or a mapping with ``kind``.
+        human: The human rows trained on; ``dedup`` drops synthetic rows that repeat them.
+        splits: The task's splits, for steps that name one (``contamination: {against: test}``).
+        encoder: Encoder that says how alike two texts are. A text is encoded once, however many steps ask.
+        on_progress: Called with what is being done, how much of it is done, and of how much.
+
+    Raises:
+        SettingsError: If a step's settings are wrong, or ask for a split there is not.
+    """
+    parsed = parse_steps(steps)
+    context = Context(human, splits, encoder, on_progress)
+    dropped: list[Dropped] = []
+    for number, step in enumerate(parsed):
+        result = step.apply(rows, context)
+        _check_conserved(step, rows, result)
+        rows = result.dataset
+        dropped.extend(result.dropped)
+        if on_progress is not None:
+            on_progress("curation steps", number + 1, len(parsed))
+    return Curation(rows, tuple(dropped))
+
+
+def parse_steps(
+    steps: Sequence[Step | str | Mapping[str, Any]] | Step | str | Mapping[str, Any], *, where: str = "curate"
+) -> tuple[Step, ...]:
+    """Return the steps that objects, names or mappings (as read from YAML) describe.
+
+    Args:
+        steps: One of them, or several in order.
+        where: Dotted place in the experiment file, for messages.
+
+    Raises:
+        SettingsError: With one line per problem of all steps.
+    """
+    if isinstance(steps, (Step, str, Mapping)):
+        steps = [steps]
+    parsed: list[Step] = []
+    problems: list[str] = []
+    for number, step in enumerate(steps):
+        try:
+            parsed.append(STEPS.parse(step, where=f"{where}[{number}]"))
+        except SettingsError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise SettingsError(problems)
+    return tuple(parsed)
+
+
+def _check_conserved(step: Step, rows: Dataset, result: Curation) -> None:
+    """See that every row is kept as it was or on record as dropped; a step that loses one is wrong itself."""
+    place = {name: i for i, name in enumerate(rows.ids)}
+    kept = [place.get(name, -1) for name in result.dataset.ids]
+    gone = [place.get(row.example.id, -1) for row in result.dropped]
+    whole = sorted(kept + gone) == list(range(len(rows)))
+    if not whole or kept != sorted(kept) or not rows.take(kept).table.equals(result.dataset.table):
+        raise RuntimeError(
+            f"curation step {step.kind or type(step).__name__!r} was given {len(rows)} rows and returned {len(kept)} "
+            f"kept and {len(gone)} dropped that are not the same rows in order; this is a mistake in the step."
+        )
