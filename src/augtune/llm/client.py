@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import queue
+import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from augtune.core.errors import ProviderError, SettingsError
 from augtune.core.outcomes import Cost
 from augtune.llm import loop
-from augtune.llm.dispatch import Dispatch
+from augtune.llm.dispatch import Dispatch, Health
+from augtune.llm.engine import Engine
 from augtune.llm.messages import Message, Reply, Request
 from augtune.llm.provider import Provider
-from augtune.llm.providers.replay import Recorded, Replay, write_recording
+from augtune.llm.providers.openai import OpenAI
+from augtune.llm.providers.replay import Replay, write_recording
 from augtune.llm.providers.scripted import Scripted
-from augtune.llm.settings import LLMSettings, Target, target_of
+from augtune.llm.settings import LLMSettings, Target, price_of, target_of
 
 __all__ = ["LLM", "Answer", "OnAnswer"]
 
 Answer = Reply | ProviderError
+GRACE_S = 10.0
 OnAnswer = Callable[[int, Answer], None]
 
 
@@ -74,7 +81,11 @@ class LLM:
     def _open(self, settings: LLMSettings, provider: Provider | None) -> None:
         self.settings = settings
         self._target, self._provider = _connect(settings, provider)
-        self._replies: dict[str, Recorded] = {}
+        self.price = price_of(settings, self._target)
+        self._health = Health()
+        self._engine: Engine | None = None
+        self._used: dict[str, None] = {}
+        self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -83,8 +94,20 @@ class LLM:
 
     @property
     def cost(self) -> Cost:
-        """What the calls made through this object have cost so far."""
-        return Cost(0.0, 0, len(self._replies), 0, 0)
+        """What the calls made through this object have cost so far; None where its price is unknown."""
+        return Cost() if self._engine is None else self._engine.cost
+
+    @property
+    def paid(self) -> Cost:
+        """What all calls whose replies are in the cache have cost, those of earlier runs included."""
+        return self._running().paid
+
+    def _running(self) -> Engine:
+        with self._lock:
+            if self._engine is None:
+                self._engine = Engine(self._provider, self.settings, self.price)
+                weakref.finalize(self, self._engine.close)
+            return self._engine
 
     def request(
         self, *, messages: Sequence[Message] | None = None, prompt: str | None = None, **sampling: Any
@@ -138,50 +161,80 @@ class LLM:
         """
         answers: dict[int, Answer] = {}
         arrived: queue.SimpleQueue[tuple[int, Answer] | None] = queue.SimpleQueue()
-        dispatch = Dispatch(self._provider, width=2 * self.settings.max_in_flight, deliver=arrived.put)
-        done = loop.submit(dispatch.run(list(requests)))
+        engine = self._running()
+        width = 2 * self.settings.max_in_flight
+        dispatch = Dispatch(engine.provider, engine.wire, self._health, width=width, deliver=arrived.put)
+        done = loop.submit(dispatch.run(requests))
         done.add_done_callback(lambda _: arrived.put(None))
         try:
             while (item := arrived.get()) is not None:
                 index, answer = item
                 answers[index] = answer
                 if isinstance(answer, Reply):
-                    self._replies[requests[index].key] = Recorded(requests[index], answer)
+                    self._used[requests[index].key] = None
                 if on_answer is not None:
                     on_answer(index, answer)
         except BaseException:
-            loop.call_soon(dispatch.stop)
+            _wind_down(dispatch, done)
             raise
         done.result()
         return [answers[index] for index in range(len(requests))]
 
     def save_replies(self, path: str | Path) -> int:
-        """Write every reply so far as a recording that ``replay`` can serve; return how many there are."""
-        return write_recording(Path(path), self._replies.values())
+        """Write every reply this object gave as a recording that ``replay`` can serve; return how many there are."""
+        return write_recording(Path(path), self._running().store.recorded(self._used))
+
+    def close(self) -> None:
+        """Close connections and the cache; what was kept in memory is gone, and a next call opens them again."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"{self._target.provider}/{self._target.model} · {self.cost}"
 
 
+def _wind_down(dispatch: Dispatch, done: Future[None]) -> None:
+    """Send nothing more, and give the calls that are out some seconds to be answered and kept."""
+    loop.call_soon(dispatch.stop)
+    try:
+        wait([done], timeout=GRACE_S)
+    finally:
+        loop.call_soon(dispatch.abandon)
+        wait([done], timeout=GRACE_S)
+
+
 def _connect(settings: LLMSettings, provider: Provider | None) -> tuple[Target, Provider]:
     if provider is not None:
-        return Target(getattr(provider, "kind", "") or type(provider).__name__.lower(), None, "replies"), provider
+        name = getattr(provider, "kind", "") or type(provider).__name__.lower()
+        return Target(name, None, "replies", is_free=isinstance(provider, Scripted)), provider
     if settings.replay is not None:
         recording = Replay(settings.replay)
         return _recorded_target(settings, recording), recording
     target = target_of(settings)
-    if target.provider == "scripted":
+    if target.base_url is None:
         return target, Scripted(Path(target.model))
-    raise SettingsError("llm.model: only replay and scripted replies can be used")
+    return target, OpenAI(
+        base_url=target.base_url, api_key_env=target.api_key_env, max_tokens_field=target.max_tokens_field
+    )
 
 
 def _recorded_target(settings: LLMSettings, recording: Replay) -> Target:
-    models = [Target(*model) for model in recording.models]
+    """Return the recorded model that is meant; the address may be left out as long as it is clear."""
+    models = [Target(*model, is_free=True) for model in recording.models]
     if settings.model is not None:
         wanted = target_of(settings)
         same = [m for m in models if (m.provider, m.model) == (wanted.provider, wanted.model)]
-        return same[0] if len(same) == 1 and settings.base_url is None else wanted
+        alone = len(same) == 1 and settings.base_url is None
+        return same[0] if alone else replace(wanted, is_free=True)
     if len(models) != 1:
         names = ", ".join(f"{m.provider}/{m.model}" for m in models) or "none"
-        raise SettingsError(f"llm.model: missing; {recording.path} has replies of several models or none: {names}")
+        raise SettingsError(f"llm.model: missing; it has to say whose replies of {recording.path} are meant: {names}")
     return models[0]

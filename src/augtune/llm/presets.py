@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["PRESETS", "Preset"]
+__all__ = ["PRESETS", "MaxTokensField", "Preset"]
+
+MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Preset:
     summary: str
     base_url: str | None
     api_key_env: str | None = None
-    max_tokens_field: str = "max_tokens"
+    max_tokens_field: MaxTokensField = "max_tokens"
     is_free: bool = False
 
 

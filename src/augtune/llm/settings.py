@@ -10,9 +10,10 @@ from pydantic import Field, field_validator
 
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings, suggestion
-from augtune.llm.presets import PRESETS, Preset
+from augtune.llm.presets import PRESETS, MaxTokensField, Preset
+from augtune.llm.prices import FREE, Budget, Price, list_price
 
-__all__ = ["LLMSettings", "Target", "target_of"]
+__all__ = ["LLMSettings", "Target", "price_of", "target_of"]
 
 
 class LLMSettings(Settings):
@@ -27,6 +28,12 @@ class LLMSettings(Settings):
     api_key_env: str | None = None
     """Environment variable (or line of .env) that holds the key. With base_url, no key is sent unless this is given."""
 
+    budget: str | None = None
+    """The most that may be spent on the replies in one cache, earlier runs included: 2 USD, 500 calls or 2M tokens."""
+
+    price: Price | None = None
+    """What the model costs, {input: ..., output: ...} in $/million tokens, if prices.toml does not know it."""
+
     replay: Path | None = None
     """Answer from this recording (llm.save_replies writes one) and from nothing else: no network, no cost."""
 
@@ -36,8 +43,17 @@ class LLMSettings(Settings):
     max_in_flight: int = Field(default=32, ge=1, le=4096)
     """Most calls at once; fewer are made while the provider says it is too many."""
 
+    requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Most calls a minute, spread evenly."""
+
+    tokens_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Most tokens a minute, in and out together."""
+
     timeout_s: float = Field(default=60.0, gt=0)
     """Seconds one attempt of a call may take; waiting for its turn does not count."""
+
+    give_up_after_s: float = Field(default=600.0, ge=0, allow_inf_nan=False)
+    """Most seconds one call waits between attempts, all its waits together."""
 
     extra: dict[str, Any] = Field(default_factory=dict)
     """Further fields of every request's body, e.g. {reasoning_effort: none}."""
@@ -51,6 +67,14 @@ class LLMSettings(Settings):
             raise ValueError(f"expected an address that starts with http:// or https://, got {value!r}")
         return value.rstrip("/")
 
+    @field_validator("budget")
+    @classmethod
+    def _strict(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else str(Budget.parse(value))
+        except SettingsError as error:
+            raise ValueError(error.message) from None
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -60,19 +84,24 @@ class Target:
         provider: The provider's name.
         base_url: Its address; None for one without.
         model: The model's name there.
-        preset: What is known of the provider; None for scripted replies and one's own provider.
+        api_key_env: Environment variable that holds the key; None if none is sent.
+        max_tokens_field: Name of the output limit in a chat's body there.
+        is_free: Calls cost no money.
     """
 
     provider: str
     base_url: str | None
     model: str
-    preset: Preset | None = None
+    api_key_env: str | None = None
+    max_tokens_field: MaxTokensField = "max_tokens"
+    is_free: bool = False
 
 
 def target_of(settings: LLMSettings) -> Target:
-    """Return what ``model`` and ``base_url`` stand for.
+    """Return what ``model``, ``base_url`` and ``api_key_env`` stand for.
 
-    With ``base_url``, a name whose first part is no known provider is the model's whole name.
+    With ``base_url``, a name whose first part is no known provider is the model's whole name. A provider's own key is
+    never sent to another address: there, only a key named by ``api_key_env`` is.
 
     Raises:
         SettingsError: If the name is missing or stands for nothing.
@@ -81,19 +110,43 @@ def target_of(settings: LLMSettings) -> Target:
         raise SettingsError("llm.model: missing; it has to be given, e.g. openai/gpt-4.1-mini or ollama/llama3.2")
     provider, slash, model = settings.model.partition("/")
     if provider == "scripted" and model:
-        return Target("scripted", None, model)
-    if provider not in PRESETS or not model:
-        if settings.base_url is not None and (provider not in PRESETS or not slash):
-            return Target("openai", settings.base_url, settings.model, Preset("Any address.", settings.base_url))
-        if not slash:
-            raise SettingsError(
-                f"llm.model: expected PROVIDER/MODEL, e.g. openai/{settings.model}, got {settings.model!r}"
-            )
-        raise SettingsError(
-            f"llm.model: no provider is called {provider!r}{suggestion(provider, [*PRESETS, 'scripted'])}"
-        )
-    preset = PRESETS[provider]
+        return Target("scripted", None, model, is_free=True)
+    if provider in PRESETS and model:
+        return _preset(settings, provider, model, PRESETS[provider])
+    if settings.base_url is not None and provider not in PRESETS:
+        return Target("openai", settings.base_url, settings.model, settings.api_key_env)
+    if not slash or not model:
+        raise SettingsError(f"llm.model: expected PROVIDER/MODEL, e.g. openai/gpt-4.1-mini, got {settings.model!r}")
+    known = suggestion(provider, [*PRESETS, "scripted"])
+    raise SettingsError(f"llm.model: no provider is called {provider!r}{known}")
+
+
+def _preset(settings: LLMSettings, provider: str, model: str, preset: Preset) -> Target:
+    elsewhere = preset.base_url is not None and settings.base_url not in (None, preset.base_url)
     base_url = settings.base_url or preset.base_url
     if base_url is None:
         raise SettingsError(f"llm.base_url: missing; {provider} needs it: {preset.summary}")
-    return Target(provider, base_url, model, preset)
+    return Target(
+        provider,
+        base_url,
+        model,
+        settings.api_key_env or (None if elsewhere else preset.api_key_env),
+        "max_tokens" if elsewhere else preset.max_tokens_field,
+        preset.is_free,
+    )
+
+
+def price_of(settings: LLMSettings, target: Target) -> Price | None:
+    """Return what the model costs: as the settings say, or nothing, or the list price; None if it is not known.
+
+    Raises:
+        SettingsError: If there is a budget in USD and the price is not known.
+    """
+    price = settings.price or (FREE if target.is_free else list_price(target.provider, target.model))
+    if price is None and settings.budget is not None and Budget.parse(settings.budget).unit == "USD":
+        raise SettingsError(
+            f"llm.price: missing; the price of {target.provider}/{target.model} is not known, so a budget of "
+            f"{settings.budget} cannot be held; give price: {{input: ..., output: ...}} in $/million tokens, or a budget "
+            "in calls or tokens"
+        )
+    return price

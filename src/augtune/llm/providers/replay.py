@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from pydantic import PrivateAttr
 
-from augtune.core.errors import DataError, InputError, ProviderError
+from augtune.core.errors import DataError, InputError
 from augtune.core.files import read_jsonl, write_jsonl
 from augtune.core.settings import Settings
+from augtune.llm.failures import CallError
 from augtune.llm.messages import Reply, Request
 
 __all__ = ["Recorded", "Replay", "read_recording", "write_recording"]
@@ -58,15 +59,16 @@ class Replay(Settings):
         """Return the recorded reply.
 
         Raises:
-            ProviderError: If the recording has none.
+            CallError: If the recording has none.
         """
         if request.key in self._replies:
             return self._replies[request.key]
         names = ", ".join(f"{provider}/{model}" for provider, _, model in self._models) or "no model"
-        raise ProviderError(
+        raise CallError(
             f"{self.path}: no reply is recorded for {request.provider}/{request.model} and this request "
             f"(prompt {' '.join(request.text.split())[:60]!r}, draw {request.draw}); "
             f"the recording has {len(self._replies)} replies of {names}.",
+            "setup",
             hint="The prompt, the sampling and the model have to be those of the recording. To record anew, "
             "run once with a live model in place of replay:, then call llm.save_replies(path).",
         )

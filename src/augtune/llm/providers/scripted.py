@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from pydantic import PrivateAttr
 
-from augtune.core.errors import DataError, ProviderError
+from augtune.core.errors import DataError
 from augtune.core.files import read_jsonl
 from augtune.core.settings import Settings
+from augtune.llm.failures import CallError
 from augtune.llm.messages import Reply, Request
 
 __all__ = ["Scripted"]
@@ -51,7 +52,7 @@ class Scripted(Settings):
         """Return the next reply written for such a request.
 
         Raises:
-            ProviderError: If all of them have been given.
+            CallError: If all of them have been given.
         """
         found = self.replies(request) if callable(self.replies) else self._next(request)
         if isinstance(found, Exception):
@@ -64,8 +65,9 @@ class Scripted(Settings):
                 del self._entries[place]
                 self._given += 1
                 return entry
-        raise ProviderError(
+        raise CallError(
             f"scripted: no reply is left for the prompt {request.text[:60]!r} ({self._given} were given).",
+            "setup",
             hint="Write more replies, or give a callable that answers any request.",
         )
 

@@ -1,0 +1,96 @@
+"""The layers around a provider, put together: cache, retry, pace, meter, wire."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from augtune.core.outcomes import Cost
+from augtune.llm import loop
+from augtune.llm.layers.cache import Cache
+from augtune.llm.layers.meter import Meter
+from augtune.llm.layers.pace import Pace
+from augtune.llm.layers.retry import Retry, RetryPolicy
+from augtune.llm.layers.wire import Wire
+from augtune.llm.prices import Budget, Price
+from augtune.llm.provider import Provider
+from augtune.llm.providers.replay import Replay
+from augtune.llm.settings import LLMSettings
+from augtune.llm.store import Store
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """A provider with every layer around it, and the store they share.
+
+    ```
+    Cache      known or in flight already? else
+      Retry      ask, and where it may help ask again
+        Pace       when it is its turn
+          Meter      if the budget covers it
+            Wire       at once, within the time limit
+              provider
+    ```
+
+    A recording needs none but the cache, which keeps what was served of it.
+
+    Args:
+        provider: Who answers in the end.
+        settings: Pace, budget, time limits and where replies are kept.
+        price: What tokens cost, if known.
+    """
+
+    def __init__(self, provider: Provider, settings: LLMSettings, price: Price | None) -> None:
+        self._innermost = provider
+        self._meter: Meter | None = None
+        self.wire = Wire(provider, settings.timeout_s)
+        inner: Provider = self.wire
+        if isinstance(provider, Replay):
+            self.store = Store(None)
+        else:
+            self.store = Store(settings.cache)
+            self._meter = Meter(
+                self.wire,
+                budget=None if settings.budget is None else Budget.parse(settings.budget),
+                price=price,
+                paid=self.store.payments() if settings.budget else (),
+                record=self.store.pay,
+            )
+            pace = Pace(
+                self._meter,
+                max_in_flight=settings.max_in_flight,
+                requests_per_minute=settings.requests_per_minute,
+                tokens_per_minute=settings.tokens_per_minute,
+            )
+            inner = Retry(pace, RetryPolicy(give_up_after_s=settings.give_up_after_s))
+        self._cache = Cache(inner, self.store)
+        self.provider: Provider = self._cache
+
+    @property
+    def cost(self) -> Cost:
+        """What the calls of this engine cost; what the cache or a recording answered is counted apart and is free."""
+        if self._meter is None:
+            return Cost(cached=self._cache.answered)
+        return replace(self._meter.cost, cached=self._cache.hits)
+
+    @property
+    def paid(self) -> Cost:
+        """What the calls recorded in the store cost, those of earlier runs included."""
+        payments = self.store.payments()
+        known = all(payment.usd is not None for payment in payments)
+        return Cost(
+            float(sum((payment.usd or Decimal(0) for payment in payments), Decimal(0))) if known else None,
+            len(payments),
+            0,
+            sum(payment.tokens_in for payment in payments),
+            sum(payment.tokens_out for payment in payments),
+        )
+
+    def close(self) -> None:
+        """Close the provider's connections and the store."""
+        close: Any = getattr(self._innermost, "aclose", None)
+        if close is not None:
+            loop.submit(close())
+        self.store.close()

@@ -1,0 +1,171 @@
+"""A budget that holds: the most a call can cost is set aside before it is sent, what it did cost is booked after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from augtune.core.errors import BudgetError, ProviderError, SettingsError
+from augtune.core.outcomes import Cost
+from augtune.llm.failures import may_be_billed
+from augtune.llm.messages import Reply, Request
+from augtune.llm.prices import FREE, Budget, Price
+from augtune.llm.provider import Provider
+from augtune.llm.tokens import most_tokens_in
+
+__all__ = ["Meter", "Payment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What one call cost.
+
+    Args:
+        key: Key of its request.
+        usd: US dollars; None if the price is unknown.
+        tokens_in: Prompt tokens.
+        tokens_out: Tokens of the reply.
+    """
+
+    key: str
+    usd: Decimal | None
+    tokens_in: int
+    tokens_out: int
+
+
+class Meter:
+    """Let a call through only if the budget covers the most it can cost, together with all calls in flight.
+
+    A call that does not fit waits while others are in flight, because they will cost less than was set aside for them.
+    If none is, the budget is reached. A call that failed costs nothing, unless its reply was lost on the way: then it
+    is booked at its most, as is one whose provider counts no tokens and is not free.
+
+    Args:
+        inner: Who is asked.
+        budget: The most to spend; None for no limit.
+        price: What tokens cost; None if unknown.
+        paid: Payments made before, by earlier runs with the same cache; they count towards the budget.
+        record: Called with each payment.
+
+    Raises:
+        SettingsError: If the budget is in money and the price is unknown.
+    """
+
+    def __init__(
+        self,
+        inner: Provider,
+        *,
+        budget: Budget | None,
+        price: Price | None,
+        paid: Iterable[Payment] = (),
+        record: Callable[[Payment], None] | None = None,
+    ) -> None:
+        self._inner = inner
+        self._budget = budget
+        self._price = price
+        self._record = record
+        self._earlier = sum((self._amount(payment) for payment in paid), Decimal(0)) if budget else Decimal(0)
+        self._spent = self._earlier
+        self._held = Decimal(0)
+        self._in_flight = 0
+        self._waiting: list[asyncio.Future[None]] = []
+        self._usd = Decimal(0)
+        self._calls = self._tokens_in = self._tokens_out = 0
+
+    @property
+    def spent(self) -> Decimal:
+        """What is spent so far in the budget's unit, earlier runs included; 0 without a budget."""
+        return self._spent
+
+    @property
+    def cost(self) -> Cost:
+        """What this meter's own calls cost."""
+        usd = None if self._price is None and self._calls else float(self._usd)
+        return Cost(usd, self._calls, 0, self._tokens_in, self._tokens_out)
+
+    async def send(self, request: Request) -> Reply:
+        """Return the reply, and book what it cost.
+
+        Raises:
+            BudgetError: If the call might exceed the budget.
+            SettingsError: If a budget in money or tokens meets a request without ``max_tokens``.
+        """
+        most = self._most(request)
+        await self._reserve(most)
+        paid: Payment | None = most  # what a call that is cut off in flight is booked at
+        try:
+            reply = await self._inner.send(request)
+            paid = self._actual(request, reply, most)
+        except ProviderError as error:
+            paid = self._actual(request, None, most) if may_be_billed(error) else None
+            raise
+        finally:
+            self._settle(most, paid)
+        return reply
+
+    def _most(self, request: Request) -> Payment:
+        tokens_in, tokens_out = most_tokens_in(request), request.max_tokens or 0
+        if self._budget is not None and self._budget.unit != "calls" and request.max_tokens is None:
+            raise SettingsError(
+                f"max_tokens: missing; a budget of {self._budget} can only be held if the length of a reply is limited"
+            )
+        usd = None if self._price is None else self._price.most_usd(tokens_in=tokens_in, tokens_out=tokens_out)
+        return Payment(request.key, usd, tokens_in, tokens_out)
+
+    def _actual(self, request: Request, reply: Reply | None, most: Payment) -> Payment:
+        if reply is None or (reply.tokens_in + reply.tokens_out == 0 and self._price != FREE):
+            return most
+        counts = {"tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out}
+        usd = None if self._price is None else self._price.usd(**counts, tokens_cached=reply.tokens_cached)
+        return Payment(request.key, usd, **counts)
+
+    def _amount(self, payment: Payment) -> Decimal:
+        if self._budget is None:
+            return Decimal(0)
+        if self._budget.unit == "calls":
+            return Decimal(1)
+        if self._budget.unit == "tokens":
+            return Decimal(payment.tokens_in + payment.tokens_out)
+        if payment.usd is not None:
+            return payment.usd
+        if self._price is None:
+            raise SettingsError(f"llm.price: missing; a budget of {self._budget} cannot be held without it")
+        return self._price.usd(tokens_in=payment.tokens_in, tokens_out=payment.tokens_out)
+
+    async def _reserve(self, most: Payment) -> None:
+        amount = self._amount(most)
+        while self._budget is not None and self._spent + self._held + amount > self._budget.amount:
+            if not self._in_flight:
+                raise self._reached(amount)
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+        self._held += amount
+        self._in_flight += 1
+
+    def _settle(self, most: Payment, paid: Payment | None) -> None:
+        self._held -= self._amount(most)
+        self._in_flight -= 1
+        if paid is not None:
+            self._spent += self._amount(paid)
+            self._calls += 1
+            self._usd += paid.usd or 0
+            self._tokens_in += paid.tokens_in
+            self._tokens_out += paid.tokens_out
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            if not turn.done():
+                turn.set_result(None)
+        if paid is not None and self._record is not None:
+            self._record(paid)
+
+    def _reached(self, amount: Decimal) -> BudgetError:
+        budget = self._budget or Budget(Decimal(0), "USD")
+        before = f" ({budget.show(self._earlier)} of it by earlier runs)" if self._earlier else ""
+        return BudgetError(
+            f"the budget of {budget} is reached: {budget.show(self._spent)} spent{before}, and the next call may take "
+            f"up to {budget.show(amount)}.",
+            hint="Every reply is kept. Raise llm.budget and run again to carry on from here.",
+        )

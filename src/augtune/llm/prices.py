@@ -1,0 +1,109 @@
+"""What tokens cost, and what may be spent."""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import resources
+from typing import Any, Literal, cast
+
+from pydantic import Field
+
+from augtune.core.errors import SettingsError
+from augtune.core.settings import Settings
+
+__all__ = ["FREE", "Budget", "Price", "list_price"]
+
+Unit = Literal["USD", "calls", "tokens"]
+
+MILLION = Decimal(1_000_000)
+BUDGET = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<scale>[kM])?\s*(?P<unit>USD|calls?|tokens?)")
+SCALES = {None: 1, "k": 1_000, "M": 1_000_000}
+DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
+
+
+class Price(Settings):
+    """What a model's tokens cost, in US dollars per million."""
+
+    input: float = Field(ge=0, allow_inf_nan=False)
+    """$/million prompt tokens."""
+
+    output: float = Field(ge=0, allow_inf_nan=False)
+    """$/million tokens of replies, thinking included."""
+
+    cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """$/million prompt tokens that the provider had cached; the input price if not given."""
+
+    def usd(self, *, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> Decimal:
+        """Return what a call with these counts costs, exactly; the cached tokens are among those in."""
+        cached = min(max(tokens_cached, 0), tokens_in)
+        cheaper = self.input if self.cached is None else self.cached
+        total = (tokens_in - cached) * _exact(self.input) + cached * _exact(cheaper) + tokens_out * _exact(self.output)
+        return total / MILLION
+
+    def most_usd(self, *, tokens_in: int, tokens_out: int) -> Decimal:
+        """Return the most that a call with at most these counts can cost."""
+        dearer = max(_exact(self.input), _exact(self.cached or 0.0))
+        return (tokens_in * dearer + tokens_out * _exact(self.output)) / MILLION
+
+
+FREE = Price(input=0.0, output=0.0)
+
+
+def _exact(price: float) -> Decimal:
+    return Decimal(str(price))
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that may be spent, in one unit.
+
+    Args:
+        amount: How much.
+        unit: ``USD``, ``calls`` or ``tokens`` (in and out together).
+    """
+
+    amount: Decimal
+    unit: Unit
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Return the budget a text like ``2 USD``, ``500 calls`` or ``2M tokens`` stands for.
+
+        Raises:
+            SettingsError: If it is anything else.
+        """
+        found = BUDGET.fullmatch(text.strip())
+        wrong = f"expected an amount and a unit, like '2 USD', '500 calls' or '2M tokens', got {text!r}"
+        if found is None:
+            raise SettingsError(wrong)
+        unit = cast("Unit", "USD" if found["unit"] == "USD" else found["unit"].rstrip("s") + "s")
+        amount = Decimal(found["amount"]) * SCALES[found["scale"]]
+        if unit == "USD" and found["scale"]:
+            raise SettingsError(f"{wrong}; write dollars in full")
+        if unit != "USD" and amount != amount.to_integral_value():
+            raise SettingsError(f"{wrong}; {unit} are whole")
+        return cls(amount, unit)
+
+    def show(self, amount: Decimal) -> str:
+        """Return an amount in the budget's unit as a user reads it."""
+        if self.unit == "USD":
+            return f"{amount.quantize(Decimal('0.000001')).normalize():f} USD"
+        return f"{int(amount)} {self.unit}"
+
+    def __str__(self) -> str:
+        return self.show(self.amount)
+
+
+@functools.cache
+def _listed() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(resources.files("augtune.llm").joinpath("prices.toml").read_text(encoding="utf-8"))
+
+
+def list_price(provider: str, model: str) -> Price | None:
+    """Return the list price of a model, or None if it is not known; a date at the end of the name does not matter."""
+    row = _listed().get(f"{provider}/{model}") or _listed().get(f"{provider}/{DATED.sub('', model)}")
+    return None if row is None else Price(**{name: value for name, value in row.items() if name != "as_of"})

@@ -1,0 +1,138 @@
+"""Our requests as OpenAI's JSON, and OpenAI's JSON, in the dialects servers have of it, as our replies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from augtune.llm.messages import FinishReason, Reply, Request, TokenLogprobs
+
+__all__ = ["body_of", "reply_of"]
+
+FINISH: dict[str | None, FinishReason] = {
+    None: "stop",  # some servers leave it out
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "refusal",
+    "refusal": "refusal",
+    "safety": "refusal",
+}
+SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed")
+LEAST_LOGPROB = -9999.0
+
+
+def body_of(request: Request, max_tokens_field: str) -> dict[str, Any]:
+    """Return the arguments of the SDK's ``create`` for a request; what the request leaves open is left out."""
+    body: dict[str, Any] = {"model": request.model}
+    body.update({name: value for name in SAMPLING if (value := getattr(request, name)) is not None})
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.extra:
+        body["extra_body"] = dict(request.extra)
+    if request.prompt is not None:
+        body["prompt"] = request.prompt
+        body.update({"max_tokens": request.max_tokens} if request.max_tokens is not None else {})
+        body.update({"logprobs": request.logprobs} if request.logprobs is not None else {})
+        return body
+    body["messages"] = [{"role": message.role, "content": message.content} for message in request.messages]
+    if request.max_tokens is not None:
+        body[max_tokens_field] = request.max_tokens
+    if request.logprobs is not None:
+        body["logprobs"] = True
+        body.update({"top_logprobs": request.logprobs} if request.logprobs else {})
+    if request.schema is not None:
+        schema = {"name": "reply", "schema": dict(request.schema), "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def reply_of(data: Mapping[str, Any], request: Request) -> Reply:
+    """Return the reply in a response's JSON.
+
+    Raises:
+        ValueError, TypeError, KeyError, IndexError, AttributeError: If it is not of the form the API has.
+    """
+    choice = data["choices"][0]
+    finish = FINISH.get(choice.get("finish_reason"), "other")
+    if request.prompt is not None:
+        text, logprobs = choice["text"] or "", _of_completion(choice.get("logprobs"))
+    else:
+        message = choice["message"]
+        text, logprobs = _text(message.get("content")), _of_chat(choice.get("logprobs"))
+        if message.get("refusal"):
+            text, finish = text or _text(message["refusal"]), "refusal"
+    usage = data.get("usage") or {}
+    return Reply(
+        _storable(text),
+        finish,
+        tokens_in=_count(usage.get("prompt_tokens")),
+        tokens_out=_count(usage.get("completion_tokens")),
+        tokens_cached=_count((usage.get("prompt_tokens_details") or {}).get("cached_tokens")),
+        logprobs=logprobs,
+        model=_storable(str(data["model"])) if data.get("model") else None,
+    )
+
+
+def _text(content: Any) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text") or "" for part in content)
+
+
+def _storable(text: str) -> str:
+    """Return the text with what is no Unicode (halves of surrogate pairs) replaced."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _logprob(value: Any) -> float:
+    number = float(value)
+    if math.isnan(number):
+        raise ValueError("a log-probability is no number")
+    return max(number, LEAST_LOGPROB)
+
+
+def _of_chat(logprobs: Any) -> tuple[TokenLogprobs, ...] | None:
+    """Return a chat's log-probabilities, or None if the server gave none or none that can be read."""
+    try:
+        found = tuple(
+            TokenLogprobs(
+                _storable(entry["token"]),
+                _logprob(entry["logprob"]),
+                tuple((_storable(top["token"]), _logprob(top["logprob"])) for top in entry.get("top_logprobs") or ()),
+            )
+            for entry in logprobs["content"]
+        )
+        return found or None
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+
+
+def _of_completion(logprobs: Any) -> tuple[TokenLogprobs, ...] | None:
+    """Return a completion's log-probabilities, or None if the server gave none or none that can be read."""
+    try:
+        tokens, values = logprobs["tokens"], logprobs["token_logprobs"]
+        tops = logprobs.get("top_logprobs") or [None] * len(tokens)
+        found = tuple(
+            TokenLogprobs(_storable(token), _logprob(value), _ranked(top))
+            for token, value, top in zip(tokens, values, tops, strict=True)
+        )
+        return found or None
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+
+
+def _ranked(top: Mapping[str, Any] | None) -> tuple[tuple[str, float], ...]:
+    pairs = [(_storable(token), _logprob(value)) for token, value in (top or {}).items()]
+    return tuple(sorted(pairs, key=lambda pair: -pair[1]))

@@ -1,0 +1,140 @@
+"""Replies and payments in one SQLite file: JSON values, safe between processes, nothing lost when a process is killed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+from augtune.core.errors import StorageError
+from augtune.core.fingerprint import canonical
+from augtune.llm.layers.meter import Payment
+from augtune.llm.messages import Reply, Request
+from augtune.llm.providers.replay import Recorded
+
+__all__ = ["Store"]
+
+APPLICATION = 0x61756774  # "augt"
+VERSION = 1
+SCHEMA = f"""
+CREATE TABLE replies (key TEXT PRIMARY KEY, request TEXT NOT NULL, reply TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE payments (number INTEGER PRIMARY KEY, key TEXT NOT NULL, usd TEXT, tokens_in INTEGER NOT NULL,
+                       tokens_out INTEGER NOT NULL, at REAL NOT NULL);
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {VERSION};
+"""
+
+
+class Store:
+    """Every reply by its request's key, and every payment.
+
+    Args:
+        path: The file, made if it is not there; None keeps everything in memory.
+
+    Raises:
+        StorageError: If the file cannot be used or belongs to another program.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.name = "the cache in memory" if path is None else str(path)
+        self._lock = threading.RLock()
+        with self._guard():
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = sqlite3.connect(path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            with self._guard():
+                self._prepare()
+        except StorageError:
+            self._file.close()
+            raise
+
+    def _prepare(self) -> None:
+        self._file.execute("PRAGMA busy_timeout = 30000")
+        _patiently(self._file, "PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = NORMAL")  # survives kill -9; a power cut may cost the last replies
+        _patiently(self._file, "BEGIN IMMEDIATE")
+        try:
+            owner = self._file.execute("PRAGMA application_id").fetchone()[0]
+            version = self._file.execute("PRAGMA user_version").fetchone()[0]
+            tables = self._file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if owner == 0 and tables == 0:
+                for statement in SCHEMA.split(";"):
+                    self._file.execute(statement)
+            elif (owner, version) != (APPLICATION, VERSION):
+                raise StorageError(
+                    f"{self.name}: not a cache of this version of augtune.", hint="Name another file in llm.cache."
+                )
+        finally:
+            self._file.execute("COMMIT")
+
+    def get(self, key: str) -> Reply | None:
+        """Return the reply kept under a key, or None."""
+        with self._guard():
+            row = self._file.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+        return None if row is None else Reply.from_json(json.loads(row[0]))
+
+    def put(self, request: Request, reply: Reply) -> Reply:
+        """Keep a reply and return the one that is kept: the first, where two processes asked the same thing."""
+        row = (request.key, canonical(request.to_json()), canonical(reply.to_json()), time.time())
+        with self._guard():
+            added = self._file.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?)", row).rowcount
+        return reply if added else self.get(request.key) or reply
+
+    def recorded(self, keys: Iterable[str]) -> Iterator[Recorded]:
+        """Yield requests and replies by key, in the order given."""
+        for key in keys:
+            with self._guard():
+                row = self._file.execute("SELECT request, reply FROM replies WHERE key = ?", (key,)).fetchone()
+            if row is not None:
+                yield Recorded(Request.from_json(json.loads(row[0])), Reply.from_json(json.loads(row[1])))
+
+    def pay(self, payment: Payment) -> None:
+        """Keep a payment."""
+        usd = None if payment.usd is None else str(payment.usd)
+        row = (payment.key, usd, payment.tokens_in, payment.tokens_out, time.time())
+        with self._guard():
+            self._file.execute("INSERT INTO payments VALUES (NULL, ?, ?, ?, ?, ?)", row)
+
+    def payments(self) -> list[Payment]:
+        """Return every payment made so far, by any process."""
+        with self._guard():
+            rows = self._file.execute("SELECT key, usd, tokens_in, tokens_out FROM payments ORDER BY number").fetchall()
+        return [Payment(key, None if usd is None else Decimal(usd), ins, outs) for key, usd, ins, outs in rows]
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._file.close()
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.DatabaseError as error:
+                raise StorageError(
+                    f"{self.name}: cannot be used as a cache: {error}.",
+                    hint="Free some space if the disk is full; a damaged file has to be removed by hand, or name another.",
+                ) from error
+            except OSError as error:
+                raise StorageError(f"{self.name}: cannot be written: {error.strerror or error}.") from error
+
+
+def _patiently(file: sqlite3.Connection, statement: str, *, patience_s: float = 30.0) -> None:
+    """Run a statement that SQLite refuses at once, timeout or not, while another process starts to use the file."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            file.execute(statement)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
