@@ -26,8 +26,8 @@ class Contamination(Likeness):
     """Drop synthetic rows that repeat, or nearly repeat, an evaluation row, or were made from one.
 
     A row was made from an evaluation row if one of its ``parents`` is one, if a human row it was made from repeats
-    one, or if its ``source_text`` repeats one, or nearly does and is not the text of a row trained on. Human rows are never dropped;
-    ``contaminated_human`` lists those that repeat an evaluation row.
+    one, or if its ``source_text`` repeats one, or nearly does and is not the text of a row trained on.
+    Human rows are never dropped; ``contaminated_human`` lists those that repeat an evaluation row.
     """
 
     kind: ClassVar[str] = "contamination"
