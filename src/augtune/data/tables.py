@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from augtune.core.errors import DataError
-from augtune.core.files import read_json, read_text
+from augtune.core.files import read_text
 from augtune.data import delimited
 
 __all__ = ["EXTENSIONS", "NotATableError", "Table", "from_arrow", "read", "read_table"]
@@ -114,7 +114,13 @@ def _read_json(path: Path) -> Table:
     text = read_text(path)
     if not text.strip():
         raise DataError(f"{path}: the file is empty.")
-    value = read_json(path)
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}: line {error.lineno}: not JSON: {error.msg}.",
+            hint="One JSON object per line belongs in a .jsonl file.",
+        ) from error
     if isinstance(value, dict) and isinstance(value.get("data"), list):
         value = value["data"]
     if isinstance(value, dict):
@@ -157,7 +163,7 @@ def from_arrow(table: pa.Table, *, source: str) -> Table:
     A Hugging Face ``ClassLabel`` and an arrow dictionary bring their class names, in their order.
     """
     names: dict[str, tuple[str, ...]] = {}
-    features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    features = _hub_features(table.schema.metadata or {})
     for column in table.schema.names:
         feature = features.get(column)
         if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names"):
@@ -166,6 +172,15 @@ def from_arrow(table: pa.Table, *, source: str) -> Table:
             categories = table.column(column).unify_dictionaries().chunk(0).dictionary.to_pylist()
             names[column] = tuple(str(category) for category in categories)
     return Table(source, table.to_pylist(), None, names)
+
+
+def _hub_features(metadata: Mapping[bytes, bytes]) -> Mapping[str, Any]:
+    """Return what the library ``datasets`` notes about the columns; nothing where its note is not readable."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return features if isinstance(features, dict) else {}
 
 
 def _is_categorical(kind: pa.DataType) -> bool:

@@ -69,6 +69,12 @@ def test_class_names_come_with_a_string_category_and_a_hub_class_label(tmp_path)
     assert tables.read(tmp_path / "b.parquet").class_names == {"label": ("no", "yes")}
 
 
+@pytest.mark.parametrize("note", ["{", "[]", '{"info": null}', '{"info": {"features": []}}'])
+def test_an_unreadable_note_of_the_hub_is_no_obstacle(tmp_path, note):
+    pq.write_table(pa.table({"label": [1]}).replace_schema_metadata({"huggingface": note}), tmp_path / "a.parquet")
+    assert tables.read(tmp_path / "a.parquet").class_names == {}
+
+
 def test_categories_that_are_numbers_are_no_class_names(tmp_path):
     pq.write_table(pa.table({"label": pa.array([5, 7]).dictionary_encode()}), tmp_path / "a.parquet")
     table = tables.read(tmp_path / "a.parquet")
@@ -92,7 +98,8 @@ BROKEN = {
     "latin.csv": (b"text,label\nna\xefve,a\n", "line 2: not UTF-8 (byte 0xef at offset 13).\n  Convert it, e.g. iconv -f LATIN1 -t UTF-8 latin.csv > latin.utf8.csv"),
     "bad.jsonl": ('{"text": "a"}\n{"text": \n', "line 2: not JSON: Expecting value (column 10)." + PER_LINE),
     "list.jsonl": ('["a"]\n', "line 1: expected a JSON object, got an array."),
-    "bad.json": ('[{"text": "a"},\n]', "line 2: not JSON: Expecting value"),
+    "bad.json": ('[{"text": "a"},\n]', "line 2: not JSON: Expecting value.\n  One JSON object per line belongs in a .jsonl file."),
+    "lines.json": ('{"text": "a"}\n{"text": "b"}\n', "line 2: not JSON: Extra data.\n  One JSON object per line belongs in a .jsonl file."),
     "number.json": ("3", "expected an array of objects, got a number."),
     "words.json": ('["a"]', "row 1: expected a JSON object, got a string."),
     "card.json": ('{"name": "x", "labels": ["a"]}', "expected an array of objects, an object with 'data', or one array per column."),

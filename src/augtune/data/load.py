@@ -1,0 +1,144 @@
+"""Load a source of labelled texts to Splits: a file, a folder of splits, or a dataset of the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from augtune.core.dataset import Example, HumanDataset, Splits
+from augtune.core.errors import DataError
+from augtune.data import classes, columns, split_names
+from augtune.data.classes import Classes, LabelsGiven
+from augtune.data.columns import Columns
+from augtune.data.sources import read_source
+from augtune.data.tables import Table
+
+__all__ = ["load"]
+
+
+def load(
+    source: str | Path,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    text_pair: str | None = None,
+    labels: LabelsGiven | None = None,
+    name: str | None = None,
+) -> Splits:
+    """Return the human rows of a source.
+
+    - A file (csv, tsv, json, jsonl, parquet): all of its rows are ``train``.
+    - A folder: ``train``, ``validation`` (also called ``dev``, ``valid``, ``val``, ``eval``) and ``test`` in any of
+      these formats. Every other table with the same text and label columns is in ``others`` under its file's name.
+      Files called ``synthetic_…`` are left out: a model wrote them. A folder may lack ``train`` if it has other
+      tables to learn the classes from, or ``labels`` names them: ``train`` is then empty.
+    - ``hf:owner/name[:config][@revision]``: its splits likewise. A split without a single label (the public test
+      splits of GLUE) is left out.
+
+    Text is kept as it is, to the blank. Blanks around a label are taken off. Row ids are ``train-0000`` and so on.
+
+    Args:
+        source: File, folder or hub name.
+        text: Column of the text; by default found by its usual names, see ``augtune.data.columns``.
+        label: Column of the label, names or whole numbers, likewise.
+        text_pair: Column of the second text of a pair, likewise.
+        labels: All classes in order, or a mapping from the values in the files to class names, as in
+            ``{0: "negative", 1: "positive"}``. By default the classes the data declares (a hub ``ClassLabel``, a
+            parquet dictionary), else those of the training rows in natural order. Only classes given or declared may
+            lack training rows.
+        name: Name of the data in prints; by default the folder's, file's or hub dataset's.
+
+    Raises:
+        DataError: If a file is damaged, a column is missing or ambiguous, a text or label is empty, or a label is
+            none of the classes; the message has file and line.
+        InputError: If a hub dataset cannot be loaded.
+    """
+    found = read_source(source)
+    first = next(iter(found.tables.values()))
+    wanted = columns.find(first.columns, text=text, label=label, text_pair=text_pair, where=first.source)
+    kept = _with_columns(found.tables, wanted)
+    if found.may_lack_labels:
+        kept = {split: table for split, table in kept.items() if not classes.is_unlabelled(table, wanted.label)}
+    values = {split: classes.values_of(table, wanted.label) for split, table in kept.items()}
+    task = _classes(kept, values, wanted.label, labels, str(source))
+    rows = {
+        split: _dataset(table, values[split], wanted, task, split=split, name=f"{name or found.name}/{split}")
+        for split, table in kept.items()
+    }
+    empty = HumanDataset.from_examples([], task.labels, name=f"{name or found.name}/train")
+    return Splits(rows.pop("train", empty), rows.pop("validation", None), rows.pop("test", None), others=rows)
+
+
+def _with_columns(tables: Mapping[str, Table], wanted: Columns) -> dict[str, Table]:
+    """Return the tables that have the wanted columns; a main split that lacks one is an error."""
+    kept = {}
+    for split, table in tables.items():
+        if split not in split_names.MAIN and not {wanted.text, wanted.label} <= set(table.columns):
+            continue
+        columns.find(
+            table.columns, text=wanted.text, label=wanted.label, text_pair=wanted.text_pair, where=table.source
+        )
+        kept[split] = table
+    return kept
+
+
+def _classes(
+    tables: Mapping[str, Table],
+    values: Mapping[str, list[str]],
+    column: str,
+    given: LabelsGiven | None,
+    source: str,
+) -> Classes:
+    """Return the task's classes: from train, or where there is none, from every split but test."""
+    teachers = ["train"] if "train" in tables else [split for split in tables if split != "test"]
+    if not teachers and given is None:
+        raise DataError(
+            f"{source}: has neither a train table nor another one to learn the classes from.",
+            hint="Add train.csv (or .tsv, .json, .jsonl, .parquet), name the file itself, or give labels=[...].",
+        )
+    declared = next((tables[t].class_names[column] for t in tables if column in tables[t].class_names), None)
+    told = " and ".join(tables[t].source for t in teachers) or source
+    return classes.resolve(
+        [value for teacher in teachers for value in values[teacher]], declared=declared, given=given, source=told
+    )
+
+
+def _dataset(table: Table, values: list[str], wanted: Columns, task: Classes, *, split: str, name: str) -> HumanDataset:
+    width = max(4, len(str(len(table.rows) - 1)))
+    is_pair = wanted.text_pair is not None and any(row.get(wanted.text_pair) is not None for row in table.rows)
+    examples = []
+    for i, (row, value) in enumerate(zip(table.rows, values, strict=True)):
+        if row.get("origin") in ("generated", "rewritten"):
+            raise DataError(
+                f"{table.place(i)}: its origin is {row['origin']!r}: a model wrote this row, and only human rows "
+                "are loaded as data.",
+                hint="To train on it use generate: {kind: imported, path: ...}.",
+            )
+        second = _text(row.get(wanted.text_pair), table, i, wanted.text_pair) if is_pair and wanted.text_pair else None
+        examples.append(
+            Example(
+                f"{split}-{i:0{width}d}",
+                _text(row.get(wanted.text), table, i, wanted.text),
+                task.name_of(value, table.place(i)),
+                text_pair=second,
+            )
+        )
+    return HumanDataset.from_examples(examples, task.labels, name=name)
+
+
+def _text(value: Any, table: Table, index: int, column: str) -> str:
+    """Return a cell's text, unchanged."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise DataError(f"{table.place(index)}: the text is empty (column {column!r}).", hint="Fill or remove the row.")
+    if not isinstance(value, str):
+        raise DataError(f"{table.place(index)}: expected text in column {column!r}, got {value!r}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{table.place(index)}: the text (column {column!r}) holds half of a surrogate pair at character "
+            f"{error.start}, which is no character.",
+            hint="The file was cut or escaped wrongly; write it again as UTF-8.",
+        ) from error
+    return value
