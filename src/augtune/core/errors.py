@@ -53,8 +53,11 @@ class InputError(AugtuneError):
     """The user's input is wrong; nothing was changed."""
 
 
-class SettingsError(InputError):
-    """One or more settings are wrong; ``problems`` holds one line for each."""
+class SettingsError(InputError, ValueError):
+    """One or more settings are wrong; ``problems`` holds one line for each.
+
+    It is a ValueError too, so that a validator that raises it tells its place.
+    """
 
     def __init__(self, problems: str | Iterable[str], *, hint: str | None = None) -> None:
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -67,17 +67,20 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], *, where: str) -> list[str]:
-    """Return one line per problem of a pydantic error: place, expected, got."""
+    """Return one line per problem of a pydantic error: place, expected, got.
+
+    A SettingsError that a validator raised brings its own lines; they get the place of the settings it stands in.
+    """
     lines: list[str] = []
     for problem in error.errors():
+        path = [str(part) for part in problem["loc"]]
         inner = problem.get("ctx", {}).get("error")
         if isinstance(inner, SettingsError):
-            lines.extend(inner.problems)
+            lines.extend(_placed(line, [where, *path]) for line in inner.problems)
             continue
-        place = ".".join([where, *[str(part) for part in problem["loc"]]]).strip(".")
+        place = _joined([where, *path])
         if problem["type"] == "extra_forbidden":
-            wrong = str(problem["loc"][-1])
-            lines.append(f"{place}: unknown key{suggestion(wrong, model.model_fields)}")
+            lines.append(f"{place}: unknown key{suggestion(path[-1], _fields_at(model, path[:-1]))}")
         elif problem["type"] == "missing":
             lines.append(f"{place}: missing; it has to be given")
         else:
@@ -86,6 +89,28 @@ def problems_of(error: ValidationError, model: type[BaseModel], *, where: str) -
             got = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
             lines.append(f"{place}: {message.replace('input should', 'should')}{got}")
     return lines
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return ".".join(part for part in parts if part)
+
+
+def _placed(line: str, parts: list[str]) -> str:
+    """Return a line under the place of its settings; a place that begins with the last part continues it."""
+    repeats = len(parts) > 1 and line.startswith((f"{parts[-1]}.", f"{parts[-1]}[", f"{parts[-1]}:"))
+    return _joined([*(parts[:-1] if repeats else parts), line])
+
+
+def _fields_at(model: type[BaseModel], path: Iterable[str]) -> list[str]:
+    """Return the keys of the settings at a place below a model; none where that is no one class of settings."""
+    for part in path:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        choices = [annotation, *get_args(annotation)]
+        found = [one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)]
+        if len(found) != 1:
+            return []
+        model = found[0]
+    return list(model.model_fields)
 
 
 def describe_type(annotation: Any) -> str:

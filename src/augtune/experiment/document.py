@@ -1,0 +1,101 @@
+"""The experiment file as text: YAML 1.2 in, ``key=value`` overrides applied, YAML out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from augtune.core.errors import SettingsError
+from augtune.core.files import read_text
+
+__all__ = ["dump", "override", "read", "value_of"]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the mapping an experiment file holds.
+
+    Raises:
+        DataError: If the file is missing or not UTF-8.
+        SettingsError: If it is not YAML (with line and column) or not a mapping.
+    """
+    document = _load(read_text(path), where=str(path))
+    if not isinstance(document, dict):
+        raise SettingsError(f"{path}: expected a mapping with keys such as name, data and arms.")
+    return document
+
+
+def value_of(text: str) -> Any:
+    """Return the value a piece of YAML stands for: ``3e-5`` a number, ``no`` a text, ``[a, b]`` a list."""
+    return _load(text, where=text)
+
+
+def _load(text: str, *, where: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f": line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise SettingsError(f"{where}{place}: not YAML: {error.problem or error.context}") from error
+    except YAMLError as error:
+        raise SettingsError(f"{where}: not YAML: {error}") from error
+
+
+def dump(document: Mapping[str, Any]) -> str:
+    """Return a mapping as YAML in block style, keys in their order."""
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False
+    yaml.allow_unicode = True
+    yaml.width = 120
+    stream = io.StringIO()
+    yaml.dump(dict(document), stream)
+    return stream.getvalue()
+
+
+def override(document: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """Return the document with ``key.key=value`` assignments applied, values read as YAML; the input is unchanged.
+
+    A key with a dot in it (an arm's name, say) is found where the document already has it.
+
+    Raises:
+        SettingsError: If an assignment has no ``=`` or goes through something that is no mapping.
+    """
+    result: dict[str, Any] = _copy(document)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path.strip():
+            raise SettingsError(f"override {assignment!r}: expected key=value, e.g. train.lr=3e-5")
+        _assign(result, path.strip(), value_of(text), assignment)
+    return result
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copy(inner) for key, inner in value.items()}
+    return [_copy(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _assign(place: dict[str, Any], path: str, value: Any, assignment: str) -> None:
+    while True:
+        key = _longest_key(place, path)
+        rest = path[len(key) + 1 :]
+        if not rest:
+            place[key] = value
+            return
+        inner = place.get(key)
+        if inner is None or isinstance(inner, str):
+            # `recipe: dimp` and `recipe.clamp=5`: a bare name stands for {kind: name}
+            inner = place[key] = {} if inner is None else {"kind": inner}
+        if not isinstance(inner, dict):
+            raise SettingsError(f"override {assignment!r}: {key!r} holds {inner!r}, which has no keys.")
+        place, path = inner, rest
+
+
+def _longest_key(place: Mapping[str, Any], path: str) -> str:
+    known = [key for key in place if isinstance(key, str) and (path == key or path.startswith(f"{key}."))]
+    return max(known, key=len) if known else path.partition(".")[0]

@@ -1,0 +1,330 @@
+"""The experiment file as values: every section checked, every problem told at once, every arm resolved.
+
+``Experiment`` is what the file says; ``Plan`` is what will be done: one ``ArmPlan`` per arm, each with its own
+generators, curation steps and training settings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import Field, field_validator
+
+from augtune.core.catalog import Catalog
+from augtune.core.errors import AugtuneError, SettingsError
+from augtune.core.settings import Settings, suggestion
+from augtune.curation import STEPS
+from augtune.data import grammar
+from augtune.evaluation.settings import EvaluateSettings
+from augtune.experiment import document
+from augtune.generation import GENERATORS
+from augtune.llm.settings import LLMSettings
+from augtune.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from augtune.curation.base import Step
+    from augtune.generation.base import Generator
+
+__all__ = ["ArmPlan", "DataSettings", "Experiment", "Plan", "folder_of", "read_plan"]
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Settings)
+
+
+class ColumnSettings(Settings):
+    """Which column holds what; a column that is not named is looked for."""
+
+    text: str | None = None
+    """Column of the text, or of the first text of a pair."""
+    label: str | None = None
+    """Column of the label."""
+    text_pair: str | None = None
+    """Column of the second text, for pairs."""
+
+
+class DataSettings(Settings):
+    """Where the human rows are and how many of them each split takes."""
+
+    source: str
+    """A file (csv, tsv, json, jsonl, parquet), a folder of splits, or hf:owner/name."""
+    columns: ColumnSettings = Field(default_factory=ColumnSettings)
+    """Column names, where they cannot be found by themselves."""
+    labels: list[str] | dict[str, str] | None = None
+    """Label names in the order wanted, or a mapping from what the file has to a name; found if not given."""
+    train: str = "all of train"
+    """Rows to train on: all of train, 10/class of train, 1% of train, 2000 of train, imbalance 0.2, and so on."""
+    validation: str = "none"
+    """Rows to select weights on (train.keep: best), in the same grammar; none for no selection."""
+    test: str = "all of test"
+    """Rows to measure on, in the same grammar."""
+    seed: int = 0
+    """Seed of what is drawn before training: the samples and the generated rows."""
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return [str(name) for name in value]
+        return {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+class Experiment(Settings):
+    """The experiment file: what is shared, and the arms, each of which changes only what it names."""
+
+    name: str = Field(pattern=r"^[^/\\\x00]+$", min_length=1)
+    """Name of the experiment and of its run folder."""
+    seeds: list[int] = Field(default_factory=lambda: [0, 1, 2], min_length=1)
+    """Seeds of training; every arm is trained once with each."""
+    data: DataSettings
+    """The human rows."""
+    llm: LLMSettings | None = None
+    """The language model, its budget and its limits."""
+    generate: Any = None
+    """A generator (name or mapping with kind), a list of them, or null."""
+    curate: Any = None
+    """A list of curation steps, or null; contamination against test is on unless a step says otherwise."""
+    train: dict[str, Any] = Field(default_factory=dict)
+    """Training settings shared by the arms."""
+    arms: dict[str, dict[str, Any] | None] = Field(min_length=1)
+    """Arms by name; each changes only what it names."""
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
+    """What is measured."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"every seed may stand once, got {seeds}")
+        return seeds
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPlan:
+    """One arm, resolved."""
+
+    name: str
+    generators: tuple[Generator, ...]
+    steps: tuple[Step, ...]
+    settings: TrainSettings
+
+    @property
+    def folder(self) -> str:
+        """Name of the arm's folders in the run folder."""
+        return folder_of(self.name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the arm as resolved settings."""
+        return {
+            "generate": [generator.to_json() for generator in self.generators] or None,
+            "curate": [step.to_json() for step in self.steps] or None,
+            "train": self.settings.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done.
+
+    Args:
+        experiment: The file's values.
+        arms: The arms in the file's order.
+        document: The file's mapping after overrides, as it is written to the run folder.
+        base: Folder against which the file's relative paths are tried first.
+    """
+
+    experiment: Experiment
+    arms: tuple[ArmPlan, ...]
+    document: Mapping[str, Any]
+    base: Path
+
+    @property
+    def baseline(self) -> str:
+        """Name of the arm the others are compared with."""
+        return self.experiment.evaluate.baseline or self.arms[0].name
+
+    def path(self, text: str) -> str:
+        """Return where a path of the file is: beside the file if it is there, else as seen from the current folder."""
+        return beside(self.base, text)
+
+
+def folder_of(arm: str) -> str:
+    """Return the folder name of an arm: every character but letters, digits, spaces and ``. _ + -`` becomes ``_``."""
+    return re.sub(r"[^\w .+-]", "_", arm)
+
+
+def read_plan(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> Plan:
+    """Return the plan of an experiment file or mapping.
+
+    Raises:
+        SettingsError: With one line for every problem found in the whole file.
+        DataError: If the file cannot be read.
+    """
+    path = None if isinstance(source, Mapping) else Path(source)
+    raw = document.override(source if isinstance(source, Mapping) else document.read(Path(source)), overrides)
+    base = path.resolve().parent if path is not None else Path.cwd()
+    problems: list[str] = []
+    experiment = _attempt(lambda: Experiment.parse(_prepared(raw), where=""), problems)
+    given = raw.get("arms")
+    arms = (
+        [_arm(str(name), value, raw, problems) for name, value in given.items()] if isinstance(given, Mapping) else []
+    )
+    arms = [_with_files(arm, base, problems) for arm in arms]
+    if experiment is not None:
+        _check(experiment, arms, problems)
+        if experiment.llm is not None:
+            experiment = experiment.model_copy(
+                update={"llm": _file_of(experiment.llm, "replay", base, "llm", problems)}
+            )
+    problems = list(dict.fromkeys(problems))
+    if problems or experiment is None:
+        what = f"{path}: " if path is not None else ""
+        number = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
+        raise SettingsError(problems, hint=f"{what}{number}; nothing was run.")
+    return Plan(experiment, tuple(arms), raw, base)
+
+
+def beside(base: Path, text: str) -> str:
+    """Return where a path of the file is: beside the file if it is there, else as seen from the current folder."""
+    candidate = base / text
+    return str(candidate) if not Path(text).is_absolute() and candidate.exists() else text
+
+
+def _with_files(arm: ArmPlan, base: Path, problems: list[str]) -> ArmPlan:
+    found = tuple(
+        _file_of(generator, "path", base, f"arms.{arm.name}.generate", problems) for generator in arm.generators
+    )
+    return replace(arm, generators=found)
+
+
+def _file_of(settings: S, field: str, base: Path, where: str, problems: list[str]) -> S:
+    """Return settings with a file they name found, and note a problem if there is no such file."""
+    named = getattr(settings, field, None)
+    if named is None:
+        return settings
+    place = Path(beside(base, str(named)))
+    if not place.is_file():
+        problems.append(f"{where}.{field}: no such file: {named}")
+    return settings.model_copy(update={field: type(named)(place)})
+
+
+def _attempt(make: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return make()
+    except SettingsError as error:
+        problems.extend(error.problems)
+    except AugtuneError as error:
+        problems.append(str(error))
+    return None
+
+
+def _prepared(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the top level with YAML's nulls and numbers in the places where the file may have them."""
+    top = {str(key): value for key, value in raw.items()}
+    data = top.get("data")
+    if isinstance(data, Mapping):
+        top["data"] = {
+            key: (str(value) if isinstance(value, int) and key in ("train", "test", "validation") else value)
+            for key, value in data.items()
+            if not (key == "validation" and value is None)
+        }
+    if isinstance(top.get("arms"), Mapping):
+        top["arms"] = {str(name): value for name, value in top["arms"].items()}
+    if top.get("train") is None:
+        top.pop("train", None)
+    return top
+
+
+def _arm(name: str, value: Any, raw: Mapping[str, Any], problems: list[str]) -> ArmPlan:
+    where = f"arms.{name}"
+    changes = value if isinstance(value, Mapping) else {}
+    if value is not None and not isinstance(value, Mapping):
+        problems.append(f"{where}: expected a mapping of what the arm changes, or {{}}, got {value!r}")
+    for key in changes:
+        if key not in ("generate", "curate", "train"):
+            problems.append(f"{where}.{key}: unknown key{suggestion(str(key), ('generate', 'curate', 'train'))}")
+
+    def place(key: str) -> str:
+        return f"{where}.{key}" if key in changes else key
+
+    def items(key: str) -> list[tuple[Any, str]]:
+        value = _merge(raw.get(key), changes[key]) if key in changes else raw.get(key)
+        return _items(value, place(key))
+
+    generators = _parse_all(GENERATORS, items("generate"), problems)
+    steps = _parse_all(STEPS, items("curate"), problems)
+    train = {}
+    if _are_mappings(raw, changes, problems, where):
+        train = {**(raw.get("train") or {}), **(changes.get("train") or {})}
+    found: list[str] = []
+    settings = _attempt(lambda: TrainSettings.parse(train, where=place("train")), found) or TrainSettings()
+    problems.extend(_at_home(line, f"{where}.train.", changes.get("train") or {}) for line in found)
+    if generators and not any(step.kind == "contamination" for step in steps):
+        steps = (*steps, STEPS.parse("contamination", where=where))
+    return ArmPlan(name, generators, steps if generators else (), settings)
+
+
+def _at_home(problem: str, prefix: str, changed: Mapping[str, Any]) -> str:
+    """Return a problem with the place it was written at: the shared section, unless the arm changes that key."""
+    inner = problem.removeprefix(prefix)
+    own = inner == problem or re.split(r"[.:]", inner)[0] in changed
+    return problem if own else f"train.{inner}"
+
+
+def _parse_all(catalog: Catalog[S], items: Sequence[tuple[Any, str]], problems: list[str]) -> tuple[S, ...]:
+    parsed = (_attempt(partial(catalog.parse, item, where=where), problems) for item, where in items)
+    return tuple(found for found in parsed if found is not None)
+
+
+def _are_mappings(raw: Mapping[str, Any], changes: Mapping[str, Any], problems: list[str], where: str) -> bool:
+    good = True
+    for value, at in ((raw.get("train"), "train"), (changes.get("train"), f"{where}.train")):
+        if value is not None and not isinstance(value, Mapping):
+            problems.append(f"{at}: expected a mapping such as {{steps: 300}}, got {value!r}")
+            good = False
+    return good
+
+
+def _merge(base: Any, change: Any) -> Any:
+    """Return the base with an arm's change: keys of the same kind are merged, anything else replaces it."""
+    if isinstance(base, str):
+        base = {"kind": base}
+    if not isinstance(base, Mapping) or not isinstance(change, Mapping):
+        return change
+    return {**base, **change} if change.get("kind", base.get("kind")) == base.get("kind") else change
+
+
+def _items(value: Any, where: str) -> list[tuple[Any, str]]:
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return [(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    return [(value, where)]
+
+
+def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str]) -> None:
+    names = [arm.name for arm in arms]
+    folders = [arm.folder for arm in arms]
+    for name in names:
+        if folders.count(folder_of(name)) > 1:
+            problems.append(f"arms.{name}: another arm has the same folder name {folder_of(name)!r}; rename one")
+    evaluate = experiment.evaluate
+    if evaluate.baseline is not None and evaluate.baseline not in names:
+        wrong = evaluate.baseline
+        problems.append(f"evaluate.baseline: no arm is called {wrong!r}{suggestion(wrong, names)}")
+    data = experiment.data
+    for key in ("train", "validation", "test"):
+        text = getattr(data, key)
+        if key == "validation" and text == "none":
+            continue
+        try:
+            grammar.parse(text)
+        except SettingsError as error:
+            problems.extend(f"data.{key}: {line}" for line in error.problems)
+    for arm in arms:
+        if getattr(arm.settings, "keep", "last") == "best" and data.validation == "none":
+            problems.append(f"arms.{arm.name}: train.keep: best needs rows to select on; set data.validation")

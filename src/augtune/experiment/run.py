@@ -1,0 +1,174 @@
+"""``run``: one experiment file to one run folder, skipping whatever is done already."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from augtune.core.encoders import locate
+from augtune.core.errors import DataError
+from augtune.core.files import atomic_write, write_json, write_jsonl
+from augtune.experiment import document
+from augtune.experiment.plan import Plan, read_plan
+from augtune.experiment.results import Results
+from augtune.experiment.rows import HumanRows, human_rows
+from augtune.experiment.scoring import ArmOutcome, details_of, results_of
+from augtune.experiment.stages import ArmRows, Stages
+from augtune.experiment.store import RunFolder, link_tree
+
+__all__ = ["run"]
+
+
+def run(
+    source: Path | str | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    out: Path | str = "runs",
+    listen: Callable[[dict[str, Any]], None] | None = None,
+) -> Results:
+    """Run an experiment and return its results; run it again and only what changed or is missing is done.
+
+    Everything that can be wrong with the input is checked before anything is written, generated or trained.
+
+    Args:
+        source: An experiment file, or the mapping it would hold.
+        overrides: ``key=value`` assignments, e.g. ``train.lr=3e-5``.
+        out: Folder in which the run folder ``NAME`` is made.
+        listen: Called with every event: the rows of ``events.jsonl``, and ``progress`` of the steps in between.
+
+    Raises:
+        AugtuneError: With one clear message; what was done so far is kept.
+    """
+    plan = read_plan(source, overrides)
+    human = human_rows(plan)
+    _check_encoders(plan)
+    store = RunFolder(Path(out) / plan.experiment.name, plan.experiment.name, listen or (lambda event: None))
+    with store.claimed():
+        with atomic_write(store.path / "experiment.yaml") as stream:
+            stream.write(document.dump(_resolved(plan)))
+        store.event("run-started", name=plan.experiment.name, arms=len(plan.arms), seeds=len(plan.experiment.seeds))
+        warnings = _warnings(plan, human)
+        stages = Stages(plan, store, human)
+        outcomes = []
+        for arm in plan.arms:
+            rows = stages.rows(arm)
+            warnings += _row_warnings(arm.name, rows)
+            _write_rows(store.path / "data" / arm.folder, rows, human)
+            trained = tuple(stages.trained(arm, rows, seed) for seed in plan.experiment.seeds)
+            outcomes.append(ArmOutcome(arm, rows, trained))
+            _write_arm(store.path, plan, outcomes[-1])
+        for warning in warnings:
+            store.event("warning", message=warning)
+        results = results_of(plan, human, outcomes)
+        write_json(store.path / "details.json", details_of(plan, human, outcomes, results, warnings))
+        _write_csv(store.path / "results.csv", results)
+        write_json(store.path / "results.json", results)
+        for sort in ("train", "checker", "predict", "curate"):
+            store.forget_others(stages.used, sort)
+        store.event("run-done", name=plan.experiment.name)
+    return Results.read(store.path)
+
+
+def _check_encoders(plan: Plan) -> None:
+    """Find every encoder before any row is generated or any model trained."""
+    for name in dict.fromkeys(arm.settings.encoder for arm in plan.arms):
+        if name == locate(name):
+            from augtune.model.encoder import load_tokenizer
+
+            load_tokenizer(name)
+
+
+def _resolved(plan: Plan) -> dict[str, Any]:
+    """Return the file as it is meant: overrides applied, defaults filled in; it runs to the same results."""
+    top = plan.experiment.model_dump(mode="json", exclude={"generate", "curate", "train", "arms"})
+    arms = {
+        arm.name: {key: value for key, value in arm.to_json().items() if value is not None or key != "train"}
+        for arm in plan.arms
+    }
+    return {**{key: value for key, value in top.items() if value is not None}, "arms": arms}
+
+
+def _warnings(plan: Plan, human: HumanRows) -> list[str]:
+    from augtune.curation.contamination import contaminated_human
+
+    found = []
+    shared = contaminated_human(human.train, human.test)
+    if shared:
+        found.append(
+            f"{len(shared)} of {len(human.train)} human training rows repeat a test row, so every arm has seen it "
+            f"(first: {shared[0].train_id} is {shared[0].evaluation_id}); scores are too high by what that is worth."
+        )
+    fewest = min(human.test.counts().items(), key=lambda item: item[1])
+    if fewest[1] < 10:
+        found.append(f"The test set has {fewest[1]} rows of {fewest[0]!r}; its scores say little.")
+    return found
+
+
+def _row_warnings(arm: str, rows: ArmRows) -> list[str]:
+    found = []
+    if rows.kept is not None and not len(rows.kept):
+        raise DataError(
+            f"arm {arm!r}: no synthetic row is left after curation ({rows.generated} were generated).",
+            hint="Look at data/ARM/dropped.jsonl in the run folder for the reasons.",
+        )
+    if rows.shortfall:
+        missing = ", ".join(f"{label} {number}" for label, number in rows.shortfall.items())
+        found.append(f"{arm}: fewer rows than asked for were generated; missing: {missing}.")
+    return found
+
+
+def _write_rows(folder: Path, rows: ArmRows, human: HumanRows) -> None:
+    if rows.kept is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    labels = human.train.labels
+    write_jsonl(folder / "synthetic.jsonl", (row.to_json(labels) for row in rows.kept))
+    write_jsonl(folder / "dropped.jsonl", (row.to_json(labels) for row in rows.dropped))
+
+
+def _write_arm(path: Path, plan: Plan, outcome: ArmOutcome) -> None:
+    """Put predictions, models, history and weights of an arm where a reader looks for them."""
+    arm = outcome.plan.folder
+    for sort in ("predictions", "models", "history"):
+        _clear(path / sort / arm, plan.experiment.seeds)
+    for seed, one in zip(plan.experiment.seeds, outcome.trained, strict=True):
+        link_tree(one.folder / "model", path / "models" / arm / f"seed-{seed}")
+        _copy(one.folder / "history.jsonl", path / "history" / arm / f"seed-{seed}.jsonl")
+        _copy(one.predictions_file, path / "predictions" / arm / f"seed-{seed}.jsonl")
+    rows = [row for one in outcome.trained for row in one.weight_rows()]
+    target = path / "data" / arm / "weights.jsonl"
+    if rows:
+        write_jsonl(target, rows)
+    else:
+        target.unlink(missing_ok=True)
+
+
+def _clear(folder: Path, seeds: Sequence[int]) -> None:
+    """Remove what an earlier run of the arm left for seeds that are no longer asked for."""
+    keep = {f"seed-{seed}" for seed in seeds}
+    for path in folder.glob("seed-*"):
+        if path.name.removesuffix(".jsonl") in keep:
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as stream, atomic_write(target, binary=True) as written:
+        shutil.copyfileobj(stream, written)
+
+
+def _write_csv(path: Path, results: Mapping[str, Any]) -> None:
+    """Write one row per arm, seed and metric: what a spreadsheet or a data frame reads without unpacking."""
+    with atomic_write(path) as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["arm", "seed", "metric", "label", "value"])
+        for arm, values in results["arms"].items():
+            for scores in values["per_seed"]:
+                for metric in values["mean"]:
+                    writer.writerow([arm, scores["seed"], metric, "", scores[metric]])
+                for label, by_class in scores["per_class"].items():
+                    for metric, value in by_class.items():
+                        writer.writerow([arm, scores["seed"], metric, label, value])

@@ -1,0 +1,180 @@
+"""From the predictions of every arm and seed to ``results.json`` and ``details.json``, as values."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from augtune.core.outcomes import Dropped
+from augtune.evaluation.comparisons import Runs, compare_all
+from augtune.evaluation.scores import MeanScores, evaluate, evaluate_runs, majority
+from augtune.evaluation.settings import EvaluateSettings
+from augtune.evaluation.significance import detectable
+from augtune.experiment.plan import ArmPlan, Plan
+from augtune.experiment.rows import HumanRows
+from augtune.experiment.stages import ArmRows, Trained
+from augtune.experiment.verdict import verdict
+
+__all__ = ["ArmOutcome", "details_of", "results_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmOutcome:
+    """What became of an arm: its rows, and one training per seed."""
+
+    plan: ArmPlan
+    rows: ArmRows
+    trained: tuple[Trained, ...]
+
+    @property
+    def runs(self) -> Runs:
+        """The predictions, by seed."""
+        return Runs(self.plan.name, tuple(one.predictions for one in self.trained))
+
+
+def results_of(plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome]) -> dict[str, Any]:
+    """Return the value of ``results.json``, as the contract has it."""
+    settings = plan.experiment.evaluate.model_copy(update={"baseline": plan.baseline})
+    metrics = settings.measured
+    reference = evaluate(majority(human.test, human.train), human.test, metrics, resamples=0)
+    arms = {}
+    for outcome in outcomes:
+        scores = evaluate_runs(
+            outcome.runs.predictions, human.test, metrics, resamples=settings.resamples, level=settings.level
+        )
+        arms[outcome.plan.name] = _arm(plan, human, outcome, scores)
+    return {
+        "schema": 1,
+        "name": plan.experiment.name,
+        "seeds": list(plan.experiment.seeds),
+        "references": {"majority": dict(reference.values)},
+        "arms": arms,
+        "comparisons": _comparisons(human, outcomes, settings),
+    }
+
+
+def _arm(plan: Plan, human: HumanRows, outcome: ArmOutcome, scores: MeanScores) -> dict[str, Any]:
+    seeds = zip(plan.experiment.seeds, scores.per_seed, strict=True)
+    return {
+        "per_seed": [{"seed": seed, **one.to_json()} for seed, one in seeds],
+        "mean": dict(scores.mean),
+        "std": dict(scores.std),
+        "interval": {kind: interval.to_json() for kind, interval in scores.intervals.items()},
+        "rows": {"human": len(human.train), "synthetic": len(outcome.rows.kept) if outcome.rows.kept else 0},
+        "cost": outcome.rows.cost.to_json(),
+        "train_seconds": float(np.mean([one.seconds for one in outcome.trained])),
+    }
+
+
+def _comparisons(human: HumanRows, outcomes: Sequence[ArmOutcome], settings: EvaluateSettings) -> list[dict[str, Any]]:
+    """Return every arm against the baseline: the test asked for on every metric, and exact McNemar on accuracy.
+
+    The two tests are corrected as two families, since they answer the same question twice.
+    """
+    runs = [outcome.runs for outcome in outcomes]
+    if len(runs) < 2:
+        return []
+    found = [one.to_json() for one in compare_all(human.test, runs, settings)]
+    if settings.test != "mcnemar" and any(metric.kind == "accuracy" for metric in settings.measured):
+        exact = settings.model_copy(update={"metrics": ("accuracy",), "test": "mcnemar"})
+        found += [one.to_json() for one in compare_all(human.test, runs, exact)]
+    return found
+
+
+def details_of(
+    plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome], results: Mapping[str, Any], warnings: Sequence[str]
+) -> dict[str, Any]:
+    """Return the value of ``details.json``: what the report shows besides the results."""
+    metrics = plan.experiment.evaluate.measured
+    sentences = verdict(results, metrics[0], plan.baseline)
+    others = [outcome for outcome in outcomes if outcome.plan.name != plan.baseline]
+    if others:
+        by_name = {outcome.plan.name: outcome.runs.predictions for outcome in outcomes}
+        best = max(others, key=lambda outcome: results["arms"][outcome.plan.name]["mean"][metrics[0].kind])
+        limit = detectable(human.test, by_name[best.plan.name], by_name[plan.baseline])
+        sentences.append(f"{repr(limit)[:1].upper()}{repr(limit)[1:]}.")
+    return {
+        "schema": 1,
+        "name": plan.experiment.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "labels": list(human.train.labels),
+        "counts": {
+            "train": human.train.counts(),
+            "validation": None if human.validation is None else human.validation.counts(),
+            "test": human.test.counts(),
+        },
+        "arms": {outcome.plan.name: _arm_details(human, outcome) for outcome in outcomes},
+        "verdict": sentences,
+        "warnings": list(warnings),
+        "environment": _environment(outcomes[0].trained[0].precision),
+        "baseline": plan.baseline,
+        "metrics": [metric.kind for metric in metrics],
+    }
+
+
+def _arm_details(human: HumanRows, outcome: ArmOutcome) -> dict[str, Any]:
+    rows, labels = outcome.rows, human.test.labels
+    confusion = sum(evaluate(one.predictions, human.test, resamples=0).confusion for one in outcome.trained)
+    return {
+        "settings": outcome.plan.to_json(),
+        "synthetic": rows.kept.counts() if rows.kept is not None else dict.fromkeys(labels, 0),
+        "generated": rows.generated,
+        "dropped": _by_reason(rows.dropped),
+        "shortfall": dict(rows.shortfall),
+        "confusion": np.asarray(confusion).tolist(),
+        "weights": _weights(outcome.trained),
+        "model": outcome.trained[0].about,
+    }
+
+
+def _by_reason(dropped: Sequence[Dropped]) -> dict[str, dict[str, int]]:
+    table: dict[str, Counter[str]] = {}
+    for row in dropped:
+        table.setdefault(row.by, Counter())[row.reason] += 1
+    return {by: dict(reasons.most_common()) for by, reasons in table.items()}
+
+
+def _weights(trained: Sequence[Trained]) -> dict[str, float] | None:
+    shares = [one.notes["effective_share"] for one in trained]
+    values = [one.weights() for one in trained]
+    if any(share is None for share in shares) or not any(len(value) for value in values):
+        return None
+    joined = np.concatenate(values)
+    return {
+        "effective_share": float(np.mean(shares)),
+        "minimum": float(joined.min()),
+        "median": float(np.median(joined)),
+        "maximum": float(joined.max()),
+    }
+
+
+def _environment(precision: str) -> dict[str, Any]:
+    import torch
+
+    versions = {name: metadata.version(name) for name in ("augtune", "torch", "transformers")}
+    return {
+        **versions,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "precision": precision,
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as stream:
+            names = [line.partition(":")[2].strip() for line in stream if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,211 @@
+"""The run folder and its stages: a stage is done when its stamp is there and every file the stamp lists is whole.
+
+A stage's key is the fingerprint of its settings and of the keys of its inputs, so changing a setting redoes just what
+depends on it. Its files are written into a folder of its own; the stamp, with each file's size and SHA-256, comes
+last. A stage folder without a valid stamp is an interrupted or damaged write: it is removed and done again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from augtune.core.errors import DataError, StorageError
+from augtune.core.files import append_jsonl, read_json, write_json
+from augtune.core.fingerprint import fingerprint
+
+__all__ = ["RunFolder", "Stage", "link_tree"]
+
+MARKER = ".augtune.json"
+STAMP = "stamp.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A finished stage: where its files are, its key, and what it noted."""
+
+    key: str
+    folder: Path
+    notes: Mapping[str, Any]
+
+
+@dataclass
+class RunFolder:
+    """The folder of one run.
+
+    Args:
+        path: The folder.
+        name: Name of the experiment it belongs to.
+        listen: Called with every event as it is written to ``events.jsonl``.
+    """
+
+    path: Path
+    name: str
+    listen: Callable[[dict[str, Any]], None] = field(default=lambda event: None)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the folder ours for the length of a run.
+
+        Raises:
+            StorageError: If it belongs to something else, another process is running in it, or it cannot be written.
+        """
+        marker = self.path / MARKER
+        if self.path.exists() and not self.path.is_dir():
+            raise StorageError(f"{self.path}: is a file, expected a folder; choose another --out.")
+        if marker.exists():
+            owner = _marker_name(marker)
+            if owner != self.name:
+                raise StorageError(
+                    f"{self.path}: belongs to the experiment {owner!r}, not to {self.name!r}.",
+                    hint="Choose another --out or another name; nothing was changed.",
+                )
+        elif self.path.exists() and any(self.path.iterdir()):
+            raise StorageError(
+                f"{self.path}: is not empty and was not made by augtune.",
+                hint="Choose another --out or another name; nothing was changed.",
+            )
+        if not marker.exists():
+            write_json(marker, {"schema": 1, "name": self.name})
+        with _locked(self.path / ".lock"):
+            self._sweep()
+            yield
+
+    def _sweep(self) -> None:
+        for part in self.path.rglob(".*.part"):
+            part.unlink(missing_ok=True)
+
+    def event(self, event: str, **what: Any) -> None:
+        """Write an event to ``events.jsonl`` and tell the listener."""
+        row = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **what}
+        append_jsonl(self.path / "events.jsonl", row)
+        self.listen(row)
+
+    def stage(
+        self, sort: str, key_of: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]], *, about: str = ""
+    ) -> Stage:
+        """Return a stage, done now or before.
+
+        Args:
+            sort: What it does: ``generate``, ``curate``, ``checkers``, ``train``.
+            key_of: Everything that its result depends on, as JSON.
+            make: Does it: writes files into the folder it is given and returns notes (JSON).
+            about: Words for the events, e.g. the arm and seed.
+        """
+        key = fingerprint({"sort": sort, **key_of}, length=16)
+        folder = self.path / "stages" / f"{sort}-{key}"
+        notes = _valid(folder)
+        if notes is not None:
+            self.event("stage-skipped", stage=sort, key=key, about=about)
+            return Stage(key, folder, notes)
+        if folder.exists():
+            shutil.rmtree(folder)
+        self.event("stage-started", stage=sort, key=key, about=about)
+        try:
+            folder.mkdir(parents=True)
+            made = dict(make(folder))
+        except OSError as error:
+            raise StorageError(
+                f"{folder}: cannot be written: {error.strerror or error}",
+                hint="Free some space or choose another --out, then run the same command again; nothing was lost.",
+            ) from error
+        files = {str(path.relative_to(folder)): _seal(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        write_json(folder / STAMP, {"sort": sort, "key": key, "about": about, "notes": made, "files": files})
+        self.event("stage-done", stage=sort, key=key, about=about)
+        return Stage(key, folder, made)
+
+    def forget_others(self, keep: set[Path], sort: str) -> None:
+        """Remove the stages of a sort that are not among ``keep``: big ones the present plan no longer refers to."""
+        for folder in (self.path / "stages").glob(f"{sort}-*"):
+            if folder not in keep:
+                shutil.rmtree(folder)
+
+
+def _marker_name(marker: Path) -> str:
+    try:
+        return str(read_json(marker).get("name"))
+    except (DataError, AttributeError):
+        return "?"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(
+                f"{path.parent}: another process is running in this folder.",
+                hint="Wait for it, or choose another --out.",
+            ) from None
+        yield
+
+
+def _seal(path: Path) -> list[Any]:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return [path.stat().st_size, digest.hexdigest()]
+
+
+def _valid(folder: Path) -> Mapping[str, Any] | None:
+    """Return the notes of a stage whose stamp holds, or None.
+
+    Sizes are compared always, hashes of files under 16 MiB: a cut-off file shows in its size.
+    """
+    try:
+        stamp = json.loads((folder / STAMP).read_bytes())
+        for name, (size, digest) in stamp["files"].items():
+            path = folder / name
+            if path.stat().st_size != size or (size < 1 << 24 and _seal(path)[1] != digest):
+                return None
+        return dict(stamp["notes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Make ``target`` a folder with the files of ``source``: hard links where the disk allows, else copies.
+
+    The new folder is made beside its place and renamed onto it.
+    """
+    if _same_files(source, target):
+        return
+    fresh = target.with_name(f".{target.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        shutil.copytree(source, fresh, copy_function=_link)
+        if target.exists():
+            shutil.rmtree(target)
+        fresh.replace(target)
+    except OSError as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise StorageError(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _same_files(source: Path, target: Path) -> bool:
+    def listing(folder: Path) -> dict[str, tuple[int, int]]:
+        return {
+            str(p.relative_to(folder)): (p.stat().st_size, p.stat().st_mtime_ns)
+            for p in folder.rglob("*")
+            if p.is_file()
+        }
+
+    return target.is_dir() and listing(source) == listing(target)

@@ -1,0 +1,156 @@
+"""The run folder: claims, stages, stamps, interrupted and damaged writes."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from augtune.core.errors import StorageError
+from augtune.core.files import write_json
+from augtune.experiment.store import RunFolder, link_tree
+
+
+@pytest.fixture
+def store(tmp_path):
+    return RunFolder(tmp_path / "run", "mine")
+
+
+def make(calls, text="hello"):
+    def write(folder):
+        calls.append(folder.name)
+        (folder / "rows.jsonl").write_text(text)
+        return {"rows": 1}
+
+    return write
+
+
+def test_stage_when_done_is_skipped_and_keeps_its_notes(store):
+    calls, events = [], []
+    store.listen = events.append
+    with store.claimed():
+        first = store.stage("curate", {"a": 1}, make(calls))
+        again = store.stage("curate", {"a": 1}, make(calls))
+    assert len(calls) == 1
+    assert (first.folder, first.notes) == (again.folder, again.notes)
+    assert [event["event"] for event in events] == ["stage-started", "stage-done", "stage-skipped"]
+    assert [json.loads(line)["event"] for line in (store.path / "events.jsonl").read_text().splitlines()] == [
+        "stage-started",
+        "stage-done",
+        "stage-skipped",
+    ]
+
+
+def test_stage_when_its_settings_change_is_done_beside_the_old_one(store):
+    calls = []
+    with store.claimed():
+        old = store.stage("curate", {"a": 1}, make(calls))
+        new = store.stage("curate", {"a": 2}, make(calls))
+    assert len(calls) == 2
+    assert old.folder != new.folder
+
+
+@pytest.mark.parametrize("damage", ["no stamp", "cut stamp", "cut file", "same size", "missing file"])
+def test_stage_when_damaged_is_done_again(store, damage):
+    calls = []
+    with store.claimed():
+        stage = store.stage("curate", {"a": 1}, make(calls))
+        rows, stamp = stage.folder / "rows.jsonl", stage.folder / "stamp.json"
+        if damage == "no stamp":
+            stamp.unlink()
+        elif damage == "cut stamp":
+            stamp.write_text(stamp.read_text()[:20])
+        elif damage == "cut file":
+            rows.write_text("hel")
+        elif damage == "same size":
+            rows.write_text("hellO")
+        else:
+            rows.unlink()
+        again = store.stage("curate", {"a": 1}, make(calls))
+    assert len(calls) == 2
+    assert (again.folder / "rows.jsonl").read_text() == "hello"
+
+
+def test_stage_when_it_fails_leaves_no_stamp_and_is_done_next_time(store):
+    calls = []
+
+    def fails(folder):
+        (folder / "rows.jsonl").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with store.claimed():
+        with pytest.raises(StorageError, match=r"cannot be written: No space left on device") as raised:
+            store.stage("curate", {"a": 1}, fails)
+        assert raised.value.exit_code == 2
+        stage = store.stage("curate", {"a": 1}, make(calls))
+    assert (stage.folder / "rows.jsonl").read_text() == "hello"
+
+
+def test_claim_when_the_folder_is_another_experiments(store):
+    with store.claimed():
+        pass
+    with pytest.raises(StorageError) as raised, RunFolder(store.path, "yours").claimed():
+        pass
+    assert raised.value.message == f"{store.path}: belongs to the experiment 'mine', not to 'yours'."
+
+
+def test_claim_when_the_folder_holds_something_else(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "cat.jpg").write_bytes(b"x")
+    with pytest.raises(StorageError) as raised, RunFolder(folder, "mine").claimed():
+        pass
+    assert raised.value.message == f"{folder}: is not empty and was not made by augtune."
+    assert [path.name for path in folder.iterdir()] == ["cat.jpg"]
+
+
+def test_claim_when_another_process_runs_there(store):
+    with store.claimed(), pytest.raises(StorageError, match="another process is running in this folder"):
+        with RunFolder(store.path, "mine").claimed():
+            pass
+
+
+def test_claim_removes_the_parts_of_interrupted_writes(store):
+    with store.claimed():
+        pass
+    part = store.path / "data" / ".x.jsonl.abc.part"
+    part.parent.mkdir()
+    part.write_text("half")
+    with store.claimed():
+        assert not part.exists()
+
+
+def test_write_json_when_the_disk_is_full_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    write_json(path, {"old": True})
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError) as raised:
+        write_json(path, {"new": True})
+    assert raised.value.message == f"{path}: cannot be written: No space left on device"
+    assert json.loads(path.read_text()) == {"old": True}
+    assert [p.name for p in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_forget_others_removes_only_stages_of_that_sort(store):
+    with store.claimed():
+        old = store.stage("train", {"a": 1}, make([]))
+        new = store.stage("train", {"a": 2}, make([]))
+        other = store.stage("generate", {"a": 1}, make([]))
+        store.forget_others({new.folder}, "train")
+    assert [stage.folder.exists() for stage in (old, new, other)] == [False, True, True]
+
+
+def test_link_tree_replaces_the_target_and_shares_the_bytes(tmp_path):
+    source, target = tmp_path / "a", tmp_path / "b" / "c"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep" / "model").write_text("new")
+    target.mkdir(parents=True)
+    (target / "stale").write_text("old")
+    link_tree(source, target)
+    assert [str(p.relative_to(target)) for p in target.rglob("*")] == ["deep", "deep/model"]
+    assert (target / "deep" / "model").samefile(source / "deep" / "model")
