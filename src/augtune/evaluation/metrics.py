@@ -1,0 +1,238 @@
+"""Metrics: each a sum over rows and a function of that sum, so that resampling rows is one matrix product.
+
+Shapes: ``N`` rows, ``K`` classes, ``C`` sums; ``...`` any number of leading dimensions, such as resamples.
+
+The metrics of hard predictions need three counts per class: rows predicted right, rows predicted as the class, rows
+that are of the class. ``(..., 3, K)`` of them replace the ``(K, K)`` confusion matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from augtune.core.errors import SettingsError
+from augtune.core.settings import Settings
+from augtune.evaluation import METRICS
+
+__all__ = [
+    "DEFAULT_METRICS",
+    "Accuracy",
+    "BalancedAccuracy",
+    "Brier",
+    "CountMetric",
+    "Ece",
+    "MacroF1",
+    "Mcc",
+    "Metric",
+    "Nll",
+    "WeightedF1",
+    "class_counts",
+    "confidence_bins",
+    "metrics_of",
+    "ratio",
+]
+
+DEFAULT_METRICS = ("macro_f1", "accuracy")
+
+
+class Metric(Settings):
+    """Base of the metrics.
+
+    A subclass sets ``kind``, ``title`` (how reports name it) and ``higher_is_better``, and says what is summed over
+    rows and what the metric is, given the sums.
+    """
+
+    title: ClassVar[str] = ""
+    higher_is_better: ClassVar[bool] = True
+
+    def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return what each row adds to the sums, ``(N, C)``.
+
+        Args:
+            probabilities: ``(N, K)``.
+            truth: ``(N,)`` column of each row's label.
+        """
+        raise NotImplementedError
+
+    def of(self, sums: np.ndarray) -> np.ndarray:
+        """Return the metric of each set of sums: ``(..., C)`` to ``(...)``."""
+        raise NotImplementedError
+
+    def value(self, probabilities: np.ndarray, truth: np.ndarray) -> float:
+        """Return the metric over all rows."""
+        return float(self.of(self.row_sums(probabilities, truth).sum(axis=0)))
+
+
+class CountMetric(Metric):
+    """Base of the metrics of hard predictions; all of them share the same sums."""
+
+    def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return ``(N, 3K)``: one-hot of the class if predicted right, of the predicted class, of the true class."""
+        one_hot = np.eye(probabilities.shape[1])
+        predicted, true = one_hot[probabilities.argmax(axis=1)], one_hot[truth]
+        return np.concatenate([predicted * true, predicted, true], axis=1)
+
+    def of(self, sums: np.ndarray) -> np.ndarray:
+        """Return the metric of each set of counts, ``(..., 3K)`` to ``(...)``."""
+        counts = sums.reshape(*sums.shape[:-1], 3, -1)
+        return self.of_counts(counts[..., 0, :], counts[..., 1, :], counts[..., 2, :])
+
+    def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """Return the metric from counts per class, each ``(..., K)``: predicted right, predicted, true."""
+        raise NotImplementedError
+
+
+class Accuracy(CountMetric):
+    """Share of rows predicted right."""
+
+    kind: ClassVar[str] = "accuracy"
+    title: ClassVar[str] = "accuracy"
+
+    def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """Return rows predicted right over rows."""
+        return ratio(right.sum(axis=-1), true.sum(axis=-1))
+
+
+class MacroF1(CountMetric):
+    """Mean over all labels of F1; a label that is neither true nor predicted anywhere scores 0."""
+
+    kind: ClassVar[str] = "macro_f1"
+    title: ClassVar[str] = "macro-F1"
+
+    def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """Return the mean of 2 right / (predicted + true)."""
+        return np.asarray(ratio(2 * right, predicted + true).mean(axis=-1))
+
+
+class WeightedF1(CountMetric):
+    """Mean of F1, each label weighed by how many rows are of it."""
+
+    kind: ClassVar[str] = "weighted_f1"
+    title: ClassVar[str] = "weighted F1"
+
+    def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """Return the mean of F1 weighed by the true counts."""
+        return ratio((ratio(2 * right, predicted + true) * true).sum(axis=-1), true.sum(axis=-1))
+
+
+class BalancedAccuracy(CountMetric):
+    """Mean of recall over the labels that occur in the truth."""
+
+    kind: ClassVar[str] = "balanced_accuracy"
+    title: ClassVar[str] = "balanced accuracy"
+
+    def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """Return the mean of right / true over labels with rows."""
+        return ratio(ratio(right, true).sum(axis=-1), (true > 0).sum(axis=-1))
+
+
+class Mcc(CountMetric):
+    """Matthews correlation of truth and prediction for any number of classes (Gorodkin 2004); 0 if undefined."""
+
+    kind: ClassVar[str] = "mcc"
+    title: ClassVar[str] = "MCC"
+
+    def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """Return the correlation, in [-1, 1]."""
+        rows = true.sum(axis=-1)
+        shared = right.sum(axis=-1) * rows - (predicted * true).sum(axis=-1)
+        spread = (rows**2 - (predicted**2).sum(axis=-1)) * (rows**2 - (true**2).sum(axis=-1))
+        return ratio(shared, np.sqrt(np.maximum(spread, 0)))
+
+
+class Nll(Metric):
+    """Mean of -log of the true label's probability, in nats; a probability under 2.2e-16 counts as that."""
+
+    kind: ClassVar[str] = "nll"
+    title: ClassVar[str] = "NLL"
+    higher_is_better: ClassVar[bool] = False
+
+    def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return ``(N, 2)``: -log p of the true label, and 1."""
+        own = probabilities[np.arange(len(truth)), truth]
+        return np.stack([-np.log(np.maximum(own, np.finfo(np.float64).eps)), np.ones(len(truth))], axis=1)
+
+    def of(self, sums: np.ndarray) -> np.ndarray:
+        """Return the mean."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+class Brier(Metric):
+    """Mean over rows of the squared error of the probabilities, summed over classes: 0 to 2 (Brier 1950)."""
+
+    kind: ClassVar[str] = "brier"
+    title: ClassVar[str] = "Brier score"
+    higher_is_better: ClassVar[bool] = False
+
+    def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return ``(N, 2)``: the squared error, and 1."""
+        error = probabilities - np.eye(probabilities.shape[1])[truth]
+        return np.stack([(error**2).sum(axis=1), np.ones(len(truth))], axis=1)
+
+    def of(self, sums: np.ndarray) -> np.ndarray:
+        """Return the mean."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+class Ece(Metric):
+    """Expected calibration error: mean gap between confidence and accuracy, in bins of confidence (Guo et al. 2017).
+
+    Of few rows it comes out too high, and resamples of them higher still: read its interval with that in mind.
+    """
+
+    kind: ClassVar[str] = "ece"
+    title: ClassVar[str] = "ECE"
+    higher_is_better: ClassVar[bool] = False
+
+    bins: int = Field(default=15, ge=1, le=1000)
+    """Bins of equal width from 0 to 1; each holds its upper end."""
+
+    def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return ``(N, bins + 1)``: right minus confidence in the row's bin, and 1."""
+        confidence = probabilities.max(axis=1)
+        right = probabilities.argmax(axis=1) == truth
+        sums = np.zeros((len(truth), self.bins + 1))
+        sums[np.arange(len(truth)), confidence_bins(confidence, self.bins)] = right - confidence
+        sums[:, -1] = 1
+        return sums
+
+    def of(self, sums: np.ndarray) -> np.ndarray:
+        """Return the sum over bins of the absolute gap, over rows."""
+        return ratio(np.abs(sums[..., :-1]).sum(axis=-1), sums[..., -1])
+
+
+def metrics_of(wanted: Sequence[str | Mapping[str, Any] | Metric], *, where: str = "metrics") -> tuple[Metric, ...]:
+    """Return the metrics of the given names (or mappings with ``kind``, or metrics).
+
+    Raises:
+        SettingsError: If none is wanted, one is unknown, or one is named twice.
+    """
+    if isinstance(wanted, str) or not wanted:
+        raise SettingsError(f"{where}: expected a list of metrics, e.g. [macro_f1, accuracy], got {wanted!r}")
+    metrics = tuple(METRICS.parse(one, where=f"{where}[{i}]") for i, one in enumerate(wanted))
+    kinds = [metric.kind for metric in metrics]
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise SettingsError(f"{where}: {kind} is named twice")
+    return metrics
+
+
+def class_counts(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return right, predicted and true counts per class, each ``(K,)``, of a ``(K, K)`` matrix whose rows are true."""
+    return np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+
+
+def confidence_bins(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """Return the bin of each confidence, ``(N,)`` in 0 .. bins - 1; bins are equally wide and hold their upper end."""
+    return np.asarray(np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1))
+
+
+def ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """Return ``top / bottom``, 0 where ``bottom`` is 0."""
+    bottom = np.asarray(bottom, dtype=np.float64)
+    zeros = np.zeros(np.broadcast_shapes(np.shape(top), bottom.shape))
+    return np.asarray(np.divide(top, bottom, out=zeros, where=bottom != 0))

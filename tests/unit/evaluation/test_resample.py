@@ -1,0 +1,110 @@
+"""The bootstrap on counts against one that resamples rows in a loop."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from augtune.core.errors import DataError
+from augtune.core.labels import Labels
+from augtune.core.seeds import generator
+from augtune.core.tables import Predictions
+from augtune.evaluation.intervals import mean_intervals, percentile_interval
+from augtune.evaluation.metrics import metrics_of
+from augtune.evaluation.resample import aligned, pooled, resample, run_weights
+
+
+def naive(table: np.ndarray, truth: np.ndarray, metrics, resamples: int) -> dict[str, np.ndarray]:
+    random = generator(1, "naive")
+    found = {metric.kind: np.empty((resamples, len(table))) for metric in metrics}
+    for r in range(resamples):
+        rows = random.integers(len(truth), size=len(truth))
+        for metric in metrics:
+            found[metric.kind][r] = [metric.value(run[rows], truth[rows]) for run in table]
+    return found
+
+
+@pytest.mark.parametrize(("rows", "classes"), [(60, 2), (400, 2), (90, 12)], ids=["rows", "kinds", "sparse"])
+def test_resampling_counts_is_resampling_rows(make_truth, make_runs, rows, classes):
+    truth = make_truth(generator(0, "t").integers(classes, size=rows), classes)
+    table = aligned([*make_runs(truth, 0.8, 2), *make_runs(truth, 0.7, 1, seed=1)], truth)
+    metrics = metrics_of(["macro_f1", "accuracy", "balanced_accuracy", "mcc", "nll", "ece"])
+    found = resample(table, truth.label_indices, metrics, resamples=6000, random=generator(0, "r"))
+    wanted = naive(table, truth.label_indices, metrics, 1500)
+    for metric in metrics:
+        values, oracle = found[metric.kind], wanted[metric.kind]
+        error = 5 * oracle.std(axis=0) / np.sqrt(1500)
+        assert values.shape == (6000, 3)
+        assert (np.abs(values.mean(axis=0) - oracle.mean(axis=0)) < error).all()
+        assert values.std(axis=0) == pytest.approx(oracle.std(axis=0), rel=0.1)
+        assert np.corrcoef(values.T) == pytest.approx(np.corrcoef(oracle.T), abs=0.12)
+
+
+def test_same_seed_gives_the_same_resamples(make_truth, make_runs):
+    truth = make_truth([0, 1, 2] * 20, 3)
+    table, metrics = aligned(make_runs(truth, 0.7, 2), truth), metrics_of(["macro_f1"])
+    first, second = (
+        resample(table, truth.label_indices, metrics, resamples=200, random=generator(3, "r"))["macro_f1"]
+        for _ in range(2)
+    )
+    assert (first == second).all()
+
+
+def test_runs_are_drawn_one_fewer_so_that_the_variance_of_their_mean_is_unbiased():
+    scores = np.array([0.70, 0.74, 0.72, 0.80, 0.71])
+    weights = run_weights(5, 40_000, generator(0, "w"))
+    assert weights.sum(axis=1) == pytest.approx(1)
+    means = pooled(np.tile(scores, (40_000, 1)), weights)
+    assert means.var() == pytest.approx(scores.var(ddof=1) / 5, rel=0.03)
+    assert (run_weights(1, 3, generator(0, "w")) == 1).all()
+
+
+def test_interval_of_accuracy_is_that_of_a_binomial_share(make_truth, make_runs):
+    truth = make_truth([0, 1] * 300, 2)
+    run = make_runs(truth, 0.8)[0]
+    share = (run.indices == truth.label_indices).mean()
+    found = mean_intervals([run], truth, metrics_of(["accuracy"]))["accuracy"]
+    half = 1.96 * np.sqrt(share * (1 - share) / 600)
+    assert found.to_json() == pytest.approx([share - half, share + half], abs=0.003)
+    assert share in found
+
+
+def test_interval_of_a_mean_holds_the_spread_of_the_runs(make_truth, make_runs):
+    truth = make_truth([0, 1] * 500, 2)
+    alike = [make_runs(truth, 0.8)[0]] * 4
+    apart = [make_runs(truth, share)[0] for share in (0.6, 0.75, 0.85, 1.0)]
+    metrics = metrics_of(["accuracy"])
+    narrow, wide = (mean_intervals(runs, truth, metrics)["accuracy"] for runs in (alike, apart))
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+
+
+def test_percentile_interval_holds_the_middle():
+    assert percentile_interval(np.arange(1001) / 1000, 0.9).to_json() == pytest.approx([0.05, 0.95])
+
+
+def test_ten_thousand_resamples_of_five_seeds_take_under_two_seconds(make_truth, make_runs):
+    truth = make_truth(generator(0, "t").integers(3, size=2000), 3)
+    table = aligned([*make_runs(truth, 0.75, 5), *make_runs(truth, 0.7, 5, seed=1)], truth)
+    start = time.process_time()
+    resample(
+        table, truth.label_indices, metrics_of(["macro_f1", "accuracy"]), resamples=10_000, random=generator(0, "r")
+    )
+    assert time.process_time() - start < 2
+
+
+def test_predictions_that_do_not_fit_are_refused(make_truth, make_runs):
+    truth = make_truth([0, 1], 2)
+    run = make_runs(truth, 1.0)[0]
+    with pytest.raises(DataError, match=r"^test: there are no rows to evaluate on\.$"):
+        aligned([run], truth[:0])
+    with pytest.raises(DataError, match=r"^predictions: none were given\.$"):
+        aligned([], truth)
+    other = Predictions(run.ids, run.probabilities, Labels(("c1", "c0")), made_by="x")
+    with pytest.raises(
+        DataError, match=r"^predictions of x: expected the labels c0 · c1 in this order, got c1 · c0\.$"
+    ):
+        aligned([other], truth)
+    with pytest.raises(DataError, match=r"^predictions of run 0: no row 't2' \(1 rows are missing\)\.$"):
+        aligned([run], make_truth([0, 1, 1], 2))
