@@ -1,0 +1,123 @@
+"""Comparisons: signs, pairing, seeds, corrections, level under no difference, and what is refused."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from augtune.core.errors import DataError, SettingsError
+from augtune.evaluation.comparisons import Runs, adjusted, compare, compare_all
+from augtune.evaluation.settings import EvaluateSettings
+from augtune.evaluation.significance import holm, mcnemar, mean_predictions
+
+FEW = EvaluateSettings(resamples=1000)
+
+
+def test_a_better_arm_is_better_on_every_metric(make_truth, make_runs):
+    truth = make_truth([0, 1, 2] * 200, 3)
+    settings = EvaluateSettings(metrics=["macro_f1", "nll"], resamples=1000)
+    good, bad = Runs("good", tuple(make_runs(truth, 0.9, 3))), Runs("bad", tuple(make_runs(truth, 0.7, 3, seed=1)))
+    f1, nll = compare(truth, good, bad, settings)
+    assert f1.difference == pytest.approx(0.2, abs=0.05)
+    assert f1.difference in f1.interval
+    assert f1.interval.low > 0
+    assert nll.difference < 0
+    assert (f1.verdict(), nll.verdict()) == ("better", "better")
+    turned, _ = compare(truth, bad, good, settings)
+    assert turned.difference == pytest.approx(-f1.difference)
+    assert turned.verdict() == "worse"
+
+
+def test_an_arm_equals_itself(make_truth, make_runs):
+    truth = make_truth([0, 1] * 30, 2)
+    runs = Runs("same", tuple(make_runs(truth, 0.7, 3)))
+    for one in compare(truth, runs, runs, FEW):
+        assert (one.difference, one.interval.to_json(), one.p) == (0, [0, 0], 1)
+        assert one.verdict() == "no difference shown"
+
+
+def test_arms_may_have_different_numbers_of_seeds(make_truth, make_runs):
+    truth = make_truth([0, 1] * 100, 2)
+    found = compare(truth, Runs("a", tuple(make_runs(truth, 0.9, 5))), Runs("b", tuple(make_runs(truth, 0.6))), FEW)
+    assert found[0].verdict() == "better"
+
+
+def test_seeds_that_vary_widen_the_interval(make_truth, make_runs):
+    truth = make_truth([0, 1] * 500, 2)
+    base = Runs("base", tuple(make_runs(truth, 0.75, 1, seed=9)) * 4)
+    steady = Runs("steady", tuple(make_runs(truth, 0.8)) * 4)
+    shaky = Runs("shaky", tuple(make_runs(truth, share)[0] for share in (0.65, 0.75, 0.85, 0.95)))
+    narrow, wide = (compare(truth, arm, base, FEW)[1].interval for arm in (steady, shaky))
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+
+
+@pytest.mark.parametrize("runs", [1, 4])
+def test_equal_arms_are_told_apart_about_as_rarely_as_the_level_says(make_truth, make_runs, runs):
+    truth = make_truth([0, 1] * 100, 2)
+    settings = EvaluateSettings(metrics=["accuracy"], resamples=400)
+    p = [
+        compare(
+            truth,
+            Runs("a", tuple(make_runs(truth, 0.8, runs, seed=2 * i))),
+            Runs("b", tuple(make_runs(truth, 0.8, runs, seed=2 * i + 1))),
+            settings,
+        )[0].p
+        for i in range(150)
+    ]
+    assert np.mean(np.array(p) < 0.05) < 0.11
+    assert np.mean(np.array(p) < 0.5) == pytest.approx(0.5, abs=0.2)
+
+
+def test_mcnemar_is_about_accuracy_and_compares_ensembles(make_truth, make_runs):
+    truth = make_truth([0, 1] * 60, 2)
+    arm, base = make_runs(truth, 0.8, 3), make_runs(truth, 0.7, 3, seed=1)
+    found = compare(
+        truth, Runs("arm", tuple(arm)), Runs("base", tuple(base)), EvaluateSettings(test="mcnemar", resamples=200)
+    )
+    assert [one.test for one in found] == ["paired_bootstrap", "mcnemar"]
+    assert found[1].p == mcnemar(truth, mean_predictions(arm), mean_predictions(base)).p
+
+
+def test_all_arms_are_compared_with_the_baseline_and_corrected(make_truth, make_runs):
+    truth = make_truth([0, 1] * 60, 2)
+    arms = [Runs(f"a{i}", tuple(make_runs(truth, share, 2, seed=i))) for i, share in enumerate((0.6, 0.7, 0.9))]
+    found = compare_all(truth, arms, EvaluateSettings(baseline="a1", resamples=500))
+    assert [(one.arm, one.baseline, one.metric) for one in found] == [
+        ("a0", "a1", "macro_f1"), ("a0", "a1", "accuracy"), ("a2", "a1", "macro_f1"), ("a2", "a1", "accuracy"),
+    ]  # fmt: skip
+    assert [one.p_adjusted for one in found] == pytest.approx(holm([one.p for one in found]))
+    assert list(found[0].to_json()) == [
+        "arm", "baseline", "metric", "difference", "interval", "p", "p_adjusted", "test",
+    ]  # fmt: skip
+    assert [one.p_adjusted for one in adjusted(found, "none")] == [one.p for one in found]
+    assert compare_all(truth, arms, FEW)[0].baseline == "a0"
+
+
+def test_comparison_prints_in_a_line(make_truth, make_runs):
+    truth = make_truth([0, 1] * 10, 2)
+    runs = Runs("same", tuple(make_runs(truth, 0.7)))
+    one = compare(truth, runs, runs, FEW)[0]
+    assert repr(one) == "same vs same · macro_f1 +0.000 [0.000, 0.000] · p 1"
+    assert repr(adjusted([one])[0]) == "same vs same · macro_f1 +0.000 [0.000, 0.000] · p 1, corrected 1"
+
+
+def test_arms_that_cannot_be_compared_are_refused(make_truth, make_runs):
+    truth = make_truth([0, 1], 2)
+    arm = Runs("a", tuple(make_runs(truth, 1.0)))
+    with pytest.raises(DataError, match=r"^'b' has no predictions to compare\.$"):
+        Runs("b", ())
+    with pytest.raises(DataError, match=r"^compare: expected arms of different names, got \['a', 'a'\]\.$"):
+        compare_all(truth, [arm, arm])
+    with pytest.raises(DataError, match=r"^compare: the baseline 'x' is none of the arms: 'a'\.$"):
+        compare_all(truth, [arm], EvaluateSettings(baseline="x"))
+
+
+def test_settings_refuse_an_unknown_metric_and_say_where():
+    message = (
+        "evaluate.metrics[1].kind: no metric is called 'f1_macro'; did you mean 'macro_f1'?\n"
+        "evaluate.tset: unknown key; did you mean 'test'?"
+    )
+    with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
+        EvaluateSettings.parse({"metrics": ["accuracy", "f1_macro"], "tset": "mcnemar"}, where="evaluate")
