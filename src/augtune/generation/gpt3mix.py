@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -176,7 +176,8 @@ class _Plan:
         self.rows_of = {label: np.flatnonzero(train.label_indices == k) for k, label in enumerate(train.labels)}
         self.list_prompt = load("gpt3mix")
         self.chat_prompt = load("gpt3mix_chat")
-        self.mark = (self.chat_prompt if settings.form == "chat" else self.list_prompt).mark
+        prompts = [self.chat_prompt, self.list_prompt] if settings.form == "chat" else [self.list_prompt]
+        self.mark = "+".join(prompt.mark for prompt in prompts)
 
     def _quota(self) -> dict[str, int]:
         settings, labels = self.settings, self.train.labels
@@ -196,7 +197,7 @@ class _Plan:
         empty = [label for label in self.quota if label != ANY and not counts[label]]
         if empty:
             raise InputError(
-                f"gpt3mix: {len(empty)} labels have no human row to show: {', '.join(map(repr, empty))}.",
+                f"gpt3mix: no human row to show for label {', '.join(map(repr, empty))}.",
                 hint="Sample rows of every label, or leave them out: per_class: {label: rows}.",
             )
         if self.settings.choose == "balanced":
@@ -288,8 +289,7 @@ class _Plan:
         source = None
         if soft is not None:
             label, source = self.train.labels[int(np.argmax(soft))], "logprobs"
-        fields = {name: getattr(row, name) for name in ("id", "origin", "parents", "call_key", "generator")}
-        return Example(text=line.text, label=label, probabilities=soft, soft_source=source, **fields)
+        return replace(row, text=line.text, label=label, probabilities=soft, soft_source=source)
 
     def _soft(self, reply: Reply) -> tuple[float, ...] | None:
         if reply.logprobs is None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 __all__ = ["Unwrapped", "is_refusal", "unwrap"]
 
-PAIRS = {
-    '"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "„": "“", "‚": "‘", "«": "»", "»": "«", "‹": "›", "「": "」",
-    "『": "』", "《": "》", "＂": "＂",
+CLOSING = {
+    '"': '"', "'": "'", "`": "`", "“": "”", "”": "”", "„": "“”", "‘": "’", "’": "’", "‚": "‘’",
+    "«": "»", "»": "«", "‹": "›", "›": "‹", "「": "」", "『": "』", "《": "》", "＂": "＂",
 }  # fmt: skip
-CLOSERS = {**{opening: {closing} for opening, closing in PAIRS.items()}, "„": {"“", "”"}, "”": {"”"}, "‚": {"‘", "’"}}
 
 OPENING = r"(?:sure|certainly|of course|okay|ok|absolutely|gladly|yes|here|the following|this is)\b"
 OF_REWORDING = (
@@ -70,7 +69,7 @@ def unwrap(reply: str, source: str) -> Unwrapped:
 
 
 def _is_quoted(text: str) -> bool:
-    if len(text) < 2 or text[0] not in CLOSERS or text[-1] not in CLOSERS[text[0]]:
+    if len(text) < 2 or text[-1] not in CLOSING.get(text[0], ""):
         return False
     inner = text[1:-1]
     return text[0] not in inner and text[-1] not in inner

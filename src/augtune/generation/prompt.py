@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 
 from augtune.core.errors import InputError
@@ -47,6 +47,11 @@ def _environment() -> SandboxedEnvironment:
     return environment
 
 
+@functools.lru_cache(maxsize=64)
+def _compiled(body: str) -> Template:
+    return _environment().from_string(body)
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt's template.
@@ -74,7 +79,7 @@ class Prompt:
         Raises:
             jinja2.UndefinedError: If the template names a value that was not given.
         """
-        return _environment().from_string(self.body).render(**values)
+        return _compiled(self.body).render(**values)
 
 
 @functools.cache

@@ -98,7 +98,7 @@ class _Plan:
         empty = [label for label in self.quota if not self.rows_of[label]]
         if empty:
             raise InputError(
-                f"rephrase: {len(empty)} labels have no human row to reword: {', '.join(map(repr, empty))}.",
+                f"rephrase: no human row to reword for label {', '.join(map(repr, empty))}.",
                 hint="Sample rows of every label, or leave them out: per_class: {label: rows}.",
             )
         self.texts, self.ids = train.texts, train.ids
