@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from accelerate import Accelerator
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.seeds import derive
 from augtune.core.tables import Weights
-from augtune.model.batching import encode
+from augtune.model.batching import Encoded, encode
 from augtune.model.classifier import Classifier
+from augtune.model.dropout import MaskSource, stream_dropout
 from augtune.model.encoder import load_tokenizer, longest_input
 from augtune.model.fitted import Fitted
 from augtune.model.precision import choose
+from augtune.model.vocabulary import small_vocabulary
 from augtune.training.loop import Loop, TrainingRows, WeightsSeen, run_stage
 from augtune.training.selection import Selection
 from augtune.training.settings import TrainSettings
@@ -73,7 +76,7 @@ def fit(job: Job) -> Fitted:
             seen=WeightsSeen(len(dataset)),
             on_step=job.on_step,
         )
-        kept = _run(loop, job, data, tokenizer)
+        kept = _run(loop, job, data, _validation(job, tokenizer, limit))
     return Fitted(
         classifier=classifier.eval(),
         tokenizer=tokenizer,
@@ -110,20 +113,35 @@ def _rows(job: Job, tokenizer: Any, limit: int) -> TrainingRows:
     )
 
 
-def _run(loop: Loop, job: Job, data: TrainingRows, tokenizer: Any) -> str:
+def _validation(job: Job, tokenizer: Any, limit: int) -> Encoded | None:
+    rows = job.validation
+    if rows is None or job.settings.keep == "last":
+        return None
+    return encode(tokenizer, rows.texts, rows.text_pairs, max_length=limit)
+
+
+def _run(loop: Loop, job: Job, data: TrainingRows, validation: Encoded | None) -> str:
     """Run all stages and return which weights were kept."""
-    settings, validation = job.settings, job.validation
-    *first, last = settings.recipe.stages(settings, loop.steps)
-    for stage in first:
-        run_stage(loop, stage, data, select(job.dataset, stage.rows))
-    if settings.keep == "last" or validation is None:
-        run_stage(loop, last, data, select(job.dataset, last.rows))
-        return "last"
-    encoded = encode(tokenizer, validation.texts, validation.text_pairs, max_length=data.encoded.max_length)
-    every = settings.evaluate_every or max(1, loop.steps // 10)
-    selection = Selection(loop.classifier, validation.label_indices, encoded, every)
-    run_stage(loop, last, data, select(job.dataset, last.rows), selection=selection)
-    return selection.restore()
+    settings = job.settings
+    stages = settings.recipe.stages(settings, loop.steps)
+    texts = [data.encoded] if validation is None else [data.encoded, validation]
+    source = MaskSource(derive(job.seed, "dropout"))
+    # torch draws a GPU's masks on the GPU, which is fast.
+    streams = stream_dropout(loop.classifier, loop.classifier.encoder, source)
+    with (
+        small_vocabulary(loop.classifier, texts) as vocabulary,
+        streams if loop.accelerator.device.type == "cpu" else nullcontext(),
+    ):
+        loop.vocabulary = vocabulary
+        data = replace(data, encoded=vocabulary.renumbered(data.encoded))
+        selection = None
+        for stage in stages:
+            if validation is not None and job.validation is not None and stage is stages[-1]:
+                every = settings.evaluate_every or max(1, loop.steps // 10)
+                truth = job.validation.label_indices
+                selection = Selection(loop.classifier, truth, vocabulary.renumbered(validation), every)
+            run_stage(loop, stage, data, select(job.dataset, stage.rows), selection=selection)
+        return "last" if selection is None else selection.restore()
 
 
 def _weights_used(loop: Loop, job: Job) -> Weights | None:

@@ -20,6 +20,7 @@ from augtune.model.batching import Batch, Encoded, training_batches
 from augtune.model.classifier import Classifier
 from augtune.model.losses import LossBatch, mean_loss
 from augtune.model.precision import Precision
+from augtune.model.vocabulary import SmallVocabulary
 from augtune.training.optimizing import lr_factor, make_optimizer, parameter_groups
 from augtune.training.selection import Selection
 from augtune.training.settings import TrainSettings
@@ -95,6 +96,7 @@ class Loop:
         precision: Number format of the forward pass.
         seed: Seed of the training.
         steps: Optimizer steps over all stages.
+        vocabulary: The word table in use, which has to know of weight decay.
         on_step: Called after each step with step, steps and loss.
         history: One row per step, over all stages.
         seen: Weights that rows had.
@@ -107,6 +109,7 @@ class Loop:
     seed: int
     steps: int
     seen: WeightsSeen
+    vocabulary: SmallVocabulary | None = None
     on_step: Callable[[int, int, float], None] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -165,6 +168,8 @@ def run_stage(
             _clip(loop, stage, data.ids, parameters, batch.rows)
         optimizer.step()
         optimizer.zero_grad()
+        if loop.vocabulary is not None:
+            loop.vocabulary.decay(stage.lr * factor, settings.weight_decay)
         last = step + 1 == stage.steps
         due = selection is not None and selection.due(len(loop.history) + len(pending), last)
         if last or due or len(pending) >= GPU_STEPS_BETWEEN_READS:

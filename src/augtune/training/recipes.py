@@ -77,7 +77,7 @@ class TwoStage(Recipe):
     kind: ClassVar[str] = "two_stage"
 
     variant: Literal["augmented", "reweighted", "both"] = "augmented"
-    """Stage 1: cross-entropy on synthetic rows (augmented), LDAM on human rows (reweighted) or on synthetic rows (both)."""
+    """Stage 1: cross-entropy on synthetic rows (augmented), LDAM on human (reweighted) or synthetic ones (both)."""
     stage1_share: float = Field(default=0.5, ge=0, lt=1)
     """Share of the steps that goes to stage 1; 0 leaves vanilla training on the human rows."""
     stage1_lr: float = Field(default=1e-4, gt=0, allow_inf_nan=False)

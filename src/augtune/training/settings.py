@@ -37,7 +37,7 @@ class TrainSettings(Settings):
     encoder: str = DEFAULT_ENCODER
     """A folder, bundled/minilm, or a name on the Hugging Face hub."""
     head: Literal["own", "mean", "cls"] = "own"
-    """own: the encoder's own head (transformers' pipeline then reads a saved folder); mean, cls: pooling and a layer."""
+    """own: the encoder's own head, so transformers' pipeline reads a saved folder; mean, cls: pooling and a layer."""
     recipe: Annotated[
         Recipe,
         BeforeValidator(lambda value: RECIPES.parse(value, where="recipe")),
