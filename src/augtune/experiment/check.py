@@ -1,0 +1,273 @@
+"""Check an experiment before it runs: resolve all it names, show its prompts, estimate what it takes; spend nothing.
+
+Nothing is sent to a language model, no weights are loaded and nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from augtune.core.encoders import locate, not_loadable
+from augtune.core.errors import AugtuneError, DataError, SettingsError
+from augtune.experiment.plan import ArmPlan, Plan, read_plan
+from augtune.experiment.rows import HumanRows, human_rows
+
+if TYPE_CHECKING:
+    from augtune.generation.base import Estimate, Generator
+
+__all__ = ["Checked", "GeneratorCheck", "check"]
+
+CHARACTERS_PER_TOKEN = 4
+# A training step computes about 6 operations per weight and token (2 forward, 4 backward; Kaplan et al. 2020).
+OPERATIONS = 6
+PROMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorCheck:
+    """One generator as the run will use it.
+
+    Args:
+        generator: The generator.
+        arms: Names of the arms that use it; it runs once for all of them.
+        prompts: Its first prompts as they would be sent; none if it asks no model.
+        estimate: Calls and tokens it is expected to take.
+    """
+
+    generator: Generator
+    arms: tuple[str, ...]
+    prompts: tuple[str, ...]
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A plan whose every name was looked up.
+
+    Args:
+        plan: The plan.
+        human: Its human rows.
+        changes: Per arm, what it changes, one ``key: value`` each.
+        generators: The generators, each once.
+        usd: What the calls are expected to cost, or None if the price is not known.
+        seconds: What training is expected to take on this processor, or None if the encoder's size is not known.
+        warnings: What will stop or weaken the run, though the file is right.
+    """
+
+    plan: Plan
+    human: HumanRows
+    changes: Mapping[str, tuple[str, ...]]
+    generators: tuple[GeneratorCheck, ...] = ()
+    usd: float | None = 0.0
+    seconds: float | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def trainings(self) -> int:
+        """How many models are trained: arms times seeds."""
+        return len(self.plan.arms) * len(self.plan.experiment.seeds)
+
+
+def check(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> Checked:
+    """Return the plan of an experiment file with everything it names resolved.
+
+    Raises:
+        SettingsError: With one line for every wrong setting.
+        DataError: If a file, a column, a label or a sample is wrong.
+        InputError: If an encoder is nowhere to be found.
+    """
+    plan = read_plan(source, overrides)
+    human = human_rows(plan)
+    problems: list[str] = []
+    for arm in plan.arms:
+        _check_arm(arm, human, problems)
+    if problems:
+        raise SettingsError(list(dict.fromkeys(problems)), hint="Nothing was run.")
+    for encoder in dict.fromkeys(arm.settings.encoder for arm in plan.arms):
+        find_encoder(encoder)
+    generators = _generators(plan, human)
+    if any(found.generator.needs_llm for found in generators) and plan.experiment.llm is None:
+        kinds = ", ".join(dict.fromkeys(found.generator.kind for found in generators if found.generator.needs_llm))
+        raise SettingsError(f"llm: missing; {kinds} needs a language model, e.g. {{model: openai/gpt-4.1-mini}}")
+    changes = {arm.name: tuple(_changes(plan.document["arms"].get(arm.name))) for arm in plan.arms}
+    return Checked(
+        plan, human, changes, generators, _usd(plan, generators), _seconds(plan, human), tuple(_warnings(plan, human))
+    )
+
+
+def _check_arm(arm: ArmPlan, human: HumanRows, problems: list[str]) -> None:
+    where = f"arms.{arm.name}"
+    settings = arm.settings
+    empty = [label for label, n in human.train.counts().items() if not n]
+    if empty and not arm.generators and not settings.allow_missing:
+        problems.append(
+            f"{where}: no training row has the label {', '.join(map(repr, empty))}; sample more (data.train), or set "
+            "train.allow_missing: true"
+        )
+    if not arm.generators:
+        try:
+            settings.recipe.require(human.train)
+        except DataError as error:
+            problems.append(f"{where}: {error.message}")
+    for step in arm.steps:
+        if getattr(step, "against", None) == "validation" and human.validation is None:
+            problems.append(f"{where}: curate: {step.kind}.against: validation, but data.validation is none")
+    for generator in arm.generators:
+        problems.extend(f"{where}: generate: {path}: no such file." for path in generator.files() if not path.is_file())
+
+
+def find_encoder(name: str) -> str:
+    """Return where an encoder's files are, without loading its weights.
+
+    A hub name is looked for in the local cache, then asked for at the hub.
+
+    Raises:
+        InputError: If it is nowhere, or there is no network.
+    """
+    place = locate(name)
+    if Path(place).is_dir():
+        return place
+    try:
+        import huggingface_hub as hub
+
+        if isinstance(hub.try_to_load_from_cache(place, "config.json"), str):
+            return place
+        if hub.constants.HF_HUB_OFFLINE:
+            raise not_loadable(name, ConnectionError("offline"))
+        hub.get_hf_file_metadata(hub.hf_hub_url(place, "config.json"), timeout=20)
+    except AugtuneError:
+        raise
+    except Exception as error:  # the hub's client raises its own errors, the HTTP library's and ValueError
+        raise not_loadable(name, error) from error
+    return place
+
+
+# ---- generators
+
+
+def _generators(plan: Plan, human: HumanRows) -> tuple[GeneratorCheck, ...]:
+    seed = plan.experiment.data.seed
+    users: dict[str, list[str]] = {}
+    first: dict[str, Generator] = {}
+    for arm in plan.arms:
+        for generator in arm.generators:
+            key = json.dumps(generator.to_json(), sort_keys=True)
+            first.setdefault(key, generator)
+            users.setdefault(key, []).append(arm.name)
+    return tuple(
+        GeneratorCheck(
+            generator,
+            tuple(users[key]),
+            tuple(generator.preview(human.train, seed=seed, count=PROMPTS)),
+            generator.estimate(human.train),
+        )
+        for key, generator in first.items()
+    )
+
+
+def _usd(plan: Plan, generators: Sequence[GeneratorCheck]) -> float | None:
+    """Return the expected cost of the calls: 0 for recorded replies and own servers, None without a price."""
+    llm = plan.experiment.llm
+    asking = [found.estimate for found in generators if found.generator.needs_llm]
+    if not asking or llm is None or llm.replay is not None:
+        return 0.0
+    from augtune.llm.settings import price_of, target_of
+
+    price = price_of(llm, target_of(llm))
+    if price is None:
+        return None
+    return float(sum(price.usd(tokens_in=e.tokens_in, tokens_out=e.tokens_out) for e in asking))
+
+
+# ---- time
+
+
+def _seconds(plan: Plan, human: HumanRows) -> float | None:
+    """Return a rough time for all trainings on this processor: operations over measured speed."""
+    texts = [text + (pair or "") for text, pair in zip(human.train.texts, human.train.text_pairs, strict=True)]
+    tokens = sum(map(len, texts)) / max(len(texts), 1) / CHARACTERS_PER_TOKEN + 2
+    total = 0.0
+    for arm in plan.arms:
+        weights = _weights(arm.settings.encoder)
+        if weights is None:
+            return None
+        steps = arm.settings.steps_for(len(human.train) + _wanted(arm, human))
+        steps += _checker_steps(arm, steps)
+        longest = arm.settings.max_length or tokens
+        total += OPERATIONS * weights * steps * arm.settings.batch_size * min(tokens, longest)
+    return total * len(plan.experiment.seeds) / _speed()
+
+
+def _wanted(arm: ArmPlan, human: HumanRows) -> int:
+    return sum(generator.estimate(human.train).calls for generator in arm.generators)
+
+
+def _checker_steps(arm: ArmPlan, steps: int) -> int:
+    """Return the steps of an arm's checkers: so many folds of each checker its recipe needs."""
+    checkers = arm.settings.checkers
+    return len(arm.settings.recipe.needs) * checkers.folds * (checkers.steps or steps // 2)
+
+
+def _weights(encoder: str) -> int | None:
+    """Return how many weights of an encoder a token passes through, from its configuration; None if it does not say."""
+    path = Path(locate(encoder)) / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        hidden, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
+        inner = int(config.get("intermediate_size", 4 * hidden))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return layers * (4 * hidden * hidden + 2 * hidden * inner)
+
+
+def _speed() -> float:
+    """Return how many operations a second this processor does on matrices the size of a small encoder's batch."""
+    left, right = np.ones((512, 384), dtype=np.float32), np.ones((384, 1536), dtype=np.float32)
+    best = float("inf")
+    for _ in range(20):  # the best of some: what else the processor does at the moment is not the run's speed
+        started = time.perf_counter()
+        left @ right
+        best = min(best, time.perf_counter() - started)
+    return 2.0 * left.shape[0] * left.shape[1] * right.shape[1] / best
+
+
+# ---- words
+
+
+def _changes(value: Any, place: str = "") -> list[str]:
+    """Return what an arm changes as ``train.recipe: dimp``, a line each."""
+    if isinstance(value, Mapping) and (value or not place) and "kind" not in value:
+        return [
+            line for key, inner in value.items() for line in _changes(inner, f"{place}.{key}" if place else str(key))
+        ]
+    if not place:
+        return []
+    return [f"{place}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"]
+
+
+def _warnings(plan: Plan, human: HumanRows) -> list[str]:
+    found = []
+    llm = plan.experiment.llm
+    asks = any(generator.needs_llm for arm in plan.arms for generator in arm.generators)
+    if llm is not None and llm.replay is None and asks:
+        from augtune.llm.keys import find_key
+        from augtune.llm.settings import target_of
+
+        key = target_of(llm).api_key_env
+        if key is not None and find_key(key) is None:
+            found.append(f"the environment variable {key} is not set; a run will stop at its first call.")
+    if llm is not None and llm.replay is not None and not Path(plan.path(str(llm.replay))).is_file():
+        found.append(f"llm.replay: {llm.replay}: no such file; a run will stop at its first call.")
+    if len(plan.experiment.seeds) == 1:
+        found.append("with one seed, chance in training is not measured; three or more show it.")
+    few = [label for label, n in human.test.counts().items() if n < 5]
+    if few:
+        found.append(f"fewer than 5 test rows: {', '.join(few)}; what is measured on them means little.")
+    return found

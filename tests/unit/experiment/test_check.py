@@ -1,0 +1,142 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from augtune.core.errors import DataError, InputError, SettingsError
+from augtune.experiment import check as module
+from augtune.experiment.check import check
+
+HELPDESK = Path(__file__).parents[3] / "examples" / "helpdesk"
+
+
+def plan(**changes):
+    base = {
+        "name": "x",
+        "seeds": [0, 1],
+        "data": {"source": str(HELPDESK), "columns": {"text": "message", "label": "intent"}},
+        "train": {"steps": 10, "encoder": "bundled/minilm"},
+        "arms": {"human only": {}},
+    }
+    return {**base, **changes}
+
+
+def test_helpdesk_is_checked_whole():
+    found = check(HELPDESK / "helpdesk.yaml")
+    assert (len(found.human.train), len(found.human.test)) == (120, 240)
+    assert found.changes["human only"] == ("generate: null", "curate: null")
+    assert found.changes["dimp"] == ("train.recipe: dimp",)
+    assert [g.generator.kind for g in found.generators] == ["gpt3mix", "rephrase"]
+    assert all(len(g.prompts) == 3 and len(set(g.prompts)) == 3 for g in found.generators)
+    assert found.generators[0].arms == ("human + generated", "two-stage", "dimp")
+    assert found.usd == 0.0
+    assert found.trainings == 12
+    assert found.seconds is not None
+    assert found.seconds > 0
+    assert found.warnings == ()
+
+
+def test_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check(HELPDESK / "helpdesk.yaml")
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_cost_is_tokens_times_price(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    generate = {"kind": "gpt3mix", "per_class": 2}
+    llm = {"model": "openai/some-model", "price": {"input": 2.0, "output": 4.0}}
+    found = check(plan(generate=generate, llm=llm, seeds=[0]))
+    estimate = found.generators[0].estimate
+    assert estimate.calls == 12
+    assert found.usd == pytest.approx((2 * estimate.tokens_in + 4 * estimate.tokens_out) / 1e6)
+    assert found.warnings == (
+        "the environment variable OPENAI_API_KEY is not set; a run will stop at its first call.",
+        "with one seed, chance in training is not measured; three or more show it.",
+    )
+
+
+def test_unknown_price_is_not_guessed():
+    found = check(plan(generate="gpt3mix", llm={"model": "openai/never-heard-of"}))
+    assert found.usd is None
+
+
+def test_generator_without_language_model_is_refused():
+    with pytest.raises(SettingsError, match=r"^llm: missing; gpt3mix needs a language model"):
+        check(plan(generate="gpt3mix"))
+
+
+def test_recipes_that_need_synthetic_rows_are_refused_without():
+    arms = {"a": {"train": {"recipe": "two_stage"}}, "b": {"train": {"recipe": "dimp"}}}
+    with pytest.raises(SettingsError) as error:
+        check(plan(arms=arms))
+    assert [line.split(":")[0] for line in error.value.problems] == ["arms.a", "arms.b"]
+
+
+def test_missing_file_of_rows_is_refused(tmp_path):
+    missing = tmp_path / "rows.jsonl"
+    with pytest.raises((SettingsError, DataError), match="no such file"):
+        check(plan(generate={"kind": "imported", "path": str(missing)}))
+
+
+def test_contamination_against_rows_there_are_not_is_refused(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"text": "my lamp is late", "label": "delivery"}\n')
+    generate = {"kind": "imported", "path": str(rows)}
+    with pytest.raises(SettingsError) as error:
+        check(plan(generate=generate, curate=[{"kind": "contamination", "against": "validation"}]))
+    assert error.value.problems == (
+        "arms.human only: curate: contamination.against: validation, but data.validation is none",
+    )
+
+
+def test_label_without_training_rows_is_refused():
+    rows = [i for i, line in enumerate(_lines()) if not line.rstrip().endswith("suggestion")][:60]
+    data = {**plan()["data"], "train": str(rows)}
+    with pytest.raises(SettingsError, match=r"arms\.human only: no training row has the label 'suggestion'"):
+        check(plan(data=data))
+
+
+def _lines():
+    import csv
+
+    with (HELPDESK / "train.csv").open(encoding="utf-8", newline="") as stream:
+        return [row["intent"] for row in csv.DictReader(stream)]
+
+
+def test_encoder_is_found_without_loading_it(tiny_encoder):
+    assert module.find_encoder(tiny_encoder) == tiny_encoder
+
+
+@pytest.mark.parametrize("name", ["bundled/minlm", "./nowhere"])
+def test_encoder_that_is_nowhere_is_refused(name):
+    with pytest.raises(InputError):
+        check(plan(train={"encoder": name}))
+
+
+def test_hub_encoder_is_refused_without_network(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="encoder 'nobody/nothing' could not be loaded") as error:
+        check(plan(train={"encoder": "nobody/nothing"}))
+    assert "use encoder: bundled/minilm" in str(error.value)
+
+
+def test_hub_encoder_is_refused_when_the_hub_cannot_be_reached(monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", unreachable)
+    with pytest.raises(InputError, match=r"the hub did not give it \(ConnectionError\)"):
+        check(plan(train={"encoder": "nobody/nothing"}))
+
+
+def test_time_is_not_known_of_an_encoder_that_is_not_here(monkeypatch):
+    monkeypatch.setattr(module, "find_encoder", lambda name: name)
+    assert check(plan(train={"encoder": "nobody/nothing"})).seconds is None
+
+
+def test_paths_are_taken_beside_the_file(tmp_path, monkeypatch):
+    shutil.copytree(HELPDESK, tmp_path / "copy")
+    monkeypatch.chdir("/")
+    assert len(check(tmp_path / "copy" / "helpdesk.yaml").human.train) == 120
