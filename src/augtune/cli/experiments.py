@@ -1,0 +1,125 @@
+"""Commands on whole experiments: new, check, run, show, report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+__all__ = ["COMMANDS"]
+
+FILE = typer.Argument(..., metavar="FILE", help="The experiment file (YAML).", show_default=False)
+OVERRIDES = typer.Argument(
+    None, metavar="[KEY=VALUE]...", help="Settings changed for this time, e.g. train.lr=3e-5.", show_default=False
+)
+
+
+def new(
+    file: Path = typer.Argument(..., metavar="FILE", help="The experiment file to write.", show_default=False),
+    source: Path = typer.Argument(
+        None, metavar="[SOURCE]", help="Your rows: a file, or a folder with train and test files.", show_default=False
+    ),
+    text: str = typer.Option(None, "--text", metavar="COLUMN", help="Column of the text."),
+    label: str = typer.Option(None, "--label", metavar="COLUMN", help="Column of the label."),
+    llm: str = typer.Option(
+        "openai/gpt-4.1-mini", "--llm", metavar="MODEL", help="The language model, PROVIDER/MODEL."
+    ),
+    encoder: str = typer.Option("bundled/minilm", "--encoder", help="The encoder to train."),
+) -> None:
+    """Write a starter experiment file for your rows.
+
+    Every line is explained; it can be checked and run as it is.
+
+    Example: augtune new hello.yaml tickets.csv
+    """
+    from augtune.cli.starter import PLACEHOLDER, Source, look_at, starter
+    from augtune.core.errors import InputError
+    from augtune.core.files import atomic_write
+
+    if file.exists():
+        raise InputError(f"{file}: is there already and is not overwritten.", hint="Choose another name or remove it.")
+    found = Source(text=text or "text", label=label or "label")
+    if source is not None:
+        found = look_at(source, text=text, label=label, beside=file.parent)
+    with atomic_write(file) as stream:
+        stream.write(starter(file, found, llm=llm, encoder=encoder))
+    print(f"written: {file}")
+    if source is None:
+        columns = f"columns {found.text}, {found.label}"
+        print(f"Put your rows in {file.parent / PLACEHOLDER} ({columns}), or name your file in it.")
+    print(f"next: augtune check {file}")
+
+
+def check(file: Path = FILE, overrides: list[str] = OVERRIDES) -> None:
+    """Show what a run would do and cost; spend nothing.
+
+    Resolves every file, column, label, sample and encoder, and shows the plan as a tree, three prompts of each
+    generator and an estimate of requests, tokens, money and time. Nothing is sent and nothing is written.
+
+    Example: augtune check hello.yaml
+    """
+    from augtune.cli.tree import estimate_text, plan_text, prompts_text
+    from augtune.experiment.check import check as look
+
+    checked = look(file, overrides or ())
+    parts = [plan_text(checked), *(prompts_text(found) for found in checked.generators if found.prompts)]
+    print("\n\n".join([*parts, estimate_text(checked)]))
+    if checked.warnings:
+        print("\n" + "\n".join(f"warning: {warning}" for warning in checked.warnings))
+    print(f"\nThe file is right. Run it: augtune run {' '.join([str(file), *(overrides or ())])}")
+
+
+def run(
+    file: Path = FILE,
+    overrides: list[str] = OVERRIDES,
+    out: Path = typer.Option("runs", "--out", metavar="DIR", help="Folder of run folders; this one's is DIR/NAME."),
+) -> None:
+    """Do an experiment, or carry on with one cut off.
+
+    Writes the run folder DIR/NAME with its report. What is done already is not done again.
+
+    Example: augtune run hello.yaml train.lr=3e-5
+    """
+    from augtune.cli.screen import Screen
+    from augtune.experiment.run import run as do
+    from augtune.reporting.html import report as write
+
+    with Screen() as screen:
+        results = do(file, overrides or (), out=out, listen=screen)
+    print(results)
+    sys.stdout.flush()
+    print(f"\nreport: {write(results.folder)}")
+
+
+def show(run: Path = typer.Argument(..., metavar="RUN", help="A run folder, DIR/NAME.", show_default=False)) -> None:
+    """Show a finished run: table and verdict.
+
+    Example: augtune show runs/hello
+    """
+    from augtune.experiment.results import Results
+
+    print(Results.read(find_run(run)))
+
+
+def report(
+    run: Path = typer.Argument(..., metavar="RUN", help="A run folder, DIR/NAME.", show_default=False),
+    out: Path = typer.Option(None, "--out", metavar="FILE", help="Where to; by default report.html in the run folder."),
+) -> None:
+    """Write a run's report again.
+
+    One HTML file that opens offline.
+
+    Example: augtune report runs/hello --out hello.html
+    """
+    from augtune.reporting.html import report as write
+
+    print(f"report: {write(find_run(run), out)}")
+
+
+def find_run(run: Path) -> Path:
+    """Return a run's folder; a bare name is looked for in ``runs`` too."""
+    return Path("runs") / run if not run.exists() and (Path("runs") / run).is_dir() else run
+
+
+COMMANDS = (new, check, run, show, report)

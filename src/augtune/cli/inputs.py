@@ -1,0 +1,319 @@
+"""Files that the step commands read: human rows, synthetic rows, texts to predict, truths and predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from augtune.core.errors import DataError
+
+if TYPE_CHECKING:
+    from augtune.core.dataset import Dataset, HumanDataset, Splits
+    from augtune.core.labels import Labels
+    from augtune.core.tables import Predictions
+    from augtune.data.tables import Table
+    from augtune.llm.client import LLM
+
+__all__ = ["Matched", "Texts", "human_splits", "language_model", "matched", "synthetic_rows", "texts_of"]
+
+TEXT = typer.Option(None, "--text", metavar="COLUMN", help="Column of the text; found by its usual names if not given.")
+LABEL = typer.Option(None, "--label", metavar="COLUMN", help="Column of the label; found likewise.")
+PAIR = typer.Option(None, "--text-pair", metavar="COLUMN", help="Column of the second text of a pair.")
+SEED = typer.Option(0, "--seed", help="Seed of everything that is drawn.")
+SET = typer.Option(None, "--set", metavar="KEY=VALUE", help="A setting, as in the experiment file; may be repeated.")
+
+TRUE_COLUMNS = ("label", "true", "truth", "gold")
+PREDICTED_COLUMNS = ("predicted", "pred", "prediction")
+PROBABILITY_COLUMNS = ("probabilities", "probs")
+ID_COLUMNS = ("id", "index")
+
+
+def human_splits(
+    path: Path, *, text: str | None, label: str | None, text_pair: str | None = None, labels: Labels | None = None
+) -> Splits:
+    """Return the human rows of a file or folder.
+
+    Args:
+        path: The file or folder.
+        text: Column of the text, found by its usual names if None; likewise ``label`` and ``text_pair``.
+        label: Column of the label.
+        text_pair: Column of the second text.
+        labels: The labels its rows have to use; by default those of its training rows.
+    """
+    from augtune.data import load
+
+    return load(path, text=text, label=label, text_pair=text_pair, labels=labels)
+
+
+def synthetic_rows(path: Path, human: HumanDataset) -> Dataset:
+    """Return the rows of a file that ``augtune generate`` or ``curate`` wrote, or any table of rows a model wrote.
+
+    Args:
+        path: The file.
+        human: Human rows, whose labels the rows have to use.
+    """
+    from augtune.core.dataset import Dataset, Example
+    from augtune.data import tables
+    from augtune.generation.imported import Imported
+
+    table = tables.read(path)
+    if path.suffix == ".jsonl" and {"id", "text", "label", "origin"} <= set(table.columns):
+        rows = []
+        for i, row in enumerate(table.rows):
+            try:
+                rows.append(Example.from_json(row, human.labels))
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(f"{table.place(i)}: not a row that augtune wrote: {error!r}.") from error
+        return Dataset.from_examples(rows, human.labels, name=path.stem)
+    return Imported(path=path).generate(human, llm=None, seed=0).dataset
+
+
+def language_model(
+    model: str | None, *, budget: str | None, replay: Path | None, base_url: str | None, cache: Path
+) -> LLM | None:
+    """Return the language model the options describe, or None if they name none.
+
+    Args:
+        model: PROVIDER/MODEL.
+        budget: Most it may cost.
+        replay: A recording to answer from.
+        base_url: Address in place of the provider's own.
+        cache: Where replies are kept, so that the same command pays for nothing twice.
+    """
+    if model is None and replay is None:
+        return None
+    from augtune.llm.client import LLM
+
+    kept = None if replay is not None else cache
+    extra: dict[str, Any] = {} if base_url is None else {"base_url": base_url}
+    return LLM(model, budget=budget, replay=replay, cache=kept, **extra)
+
+
+# ---- texts to predict
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Rows to predict: ids, texts, second texts of pairs, and the labels where the file has them."""
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    pairs: tuple[str, ...] | None
+    truth: Mapping[str, str] | None
+
+
+def texts_of(path: Path, *, text: str | None, text_pair: str | None, is_pair: bool, labels: Labels) -> Texts:
+    """Return the texts of a table file; it needs no label column.
+
+    Args:
+        path: The file.
+        text: Column of the text, found by its usual names if None; likewise ``text_pair``.
+        text_pair: Column of the second text.
+        is_pair: Whether the model reads pairs.
+        labels: The model's labels; a label column is taken along if all its values are among them.
+    """
+    from augtune.data import tables
+
+    table = tables.read(path)
+    first, second = _text_columns(table, text, text_pair, is_pair)
+    texts = [_text(table, i, first) for i in range(len(table.rows))]
+    pairs = None if second is None else tuple(_text(table, i, second) for i in range(len(table.rows)))
+    key = next((name for name in ID_COLUMNS if name in table.columns), None)
+    ids = tuple(str(i if key is None else row.get(key)) for i, row in enumerate(table.rows))
+    if len(set(ids)) != len(ids):
+        raise DataError(f"{path}: the ids in column {key!r} have to be unique.")
+    label = next((name for name in TRUE_COLUMNS if name in table.columns), None)
+    names = [] if label is None else [str(row.get(label)).strip() for row in table.rows]
+    known = bool(names) and all(name in labels for name in names)
+    return Texts(ids, tuple(texts), pairs, dict(zip(ids, names, strict=True)) if known else None)
+
+
+def _text_columns(table: Table, text: str | None, pair: str | None, is_pair: bool) -> tuple[str, str | None]:
+    from augtune.data.columns import PAIRS, TEXT_NAMES
+
+    names = table.columns
+    for role, name in (("--text", text), ("--text-pair", pair)):
+        if name is not None and name not in names:
+            raise DataError(f"{table.source}: no column {name!r} (given as {role}); there are: {', '.join(names)}.")
+    if is_pair:
+        found = next(((a, b) for a, b in PAIRS if a in names and b in names), (None, None))
+        first, second = text or found[0], pair or found[1]
+        if first is None or second is None:
+            raise DataError(
+                f"{table.source}: the model reads pairs of texts; name both columns with --text and --text-pair; "
+                f"there are: {', '.join(names)}."
+            )
+        return first, second
+    usual = [name for name in names if name.strip().lower() in TEXT_NAMES]
+    exact = [name for name in usual if name.strip().lower() == "text"]
+    choice = text or next(iter(exact or usual if len(exact or usual) == 1 else names if len(names) == 1 else ()), None)
+    if choice is None:
+        raise DataError(
+            f"{table.source}: which column is the text? There are: {', '.join(names)}.", hint="Name it with --text."
+        )
+    return choice, None
+
+
+def _text(table: Table, index: int, column: str) -> str:
+    value = table.rows[index].get(column)
+    if not isinstance(value, str) or not value.strip():
+        problem = "the text is empty" if value is None or value == "" else f"expected text, got {value!r}"
+        raise DataError(f"{table.place(index)}: {problem} (column {column!r}).")
+    return value
+
+
+# ---- truths and predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A truth and the predictions of its rows.
+
+    Args:
+        truth: The rows' labels; their texts play no part.
+        predictions: Per name, one per file given for it.
+        by: Per file, how its rows were matched.
+        has_probabilities: Whether every file has them.
+    """
+
+    truth: HumanDataset
+    predictions: Mapping[str, tuple[Predictions, ...]]
+    by: tuple[str, ...]
+    has_probabilities: bool
+
+
+def matched(
+    truth: Path, files: Sequence[tuple[str, Path]], *, label: str | None = None, predicted: str | None = None
+) -> Matched:
+    """Return the labels of a file and the predictions of others, row by row.
+
+    Rows are matched by the column ``id`` or ``index`` if both files have it, else by their order.
+
+    Args:
+        truth: File with the true labels.
+        files: Name and file of each set of predictions; a name may stand several times, once per seed.
+        label: Column of the true label, found by its usual names if None.
+        predicted: Column of the predicted label, likewise.
+
+    Raises:
+        DataError: If a column is missing, a row has no prediction or rows do not correspond.
+    """
+    from augtune.core.dataset import Example, HumanDataset
+    from augtune.core.labels import Labels
+    from augtune.data import classes, tables
+    from augtune.data.columns import LABEL_NAMES
+
+    base = tables.read(truth)
+    column = _column(base, label, (*TRUE_COLUMNS, *LABEL_NAMES), "--label")
+    true = classes.values_of(base, column)
+    read = [(name, tables.read(path)) for name, path in files]
+    answers = [
+        classes.values_of(table, _column(table, predicted, PREDICTED_COLUMNS, "--predicted")) for _, table in read
+    ]
+    labels = Labels.found_in({*true, *(value for values in answers for value in values)})
+    by = tuple(_match(base, table, true) for _, table in read)
+    ids = {key: _ids(base, key) for key in (*ID_COLUMNS, None)}
+    rows = [Example(f"row-{i}", f"row {i}", value) for i, value in enumerate(true)]
+    place = {key: {value: f"row-{i}" for i, value in enumerate(values)} for key, values in ids.items()}
+    made: dict[str, list[Predictions]] = {}
+    for (name, table), values, key in zip(read, answers, by, strict=True):
+        made.setdefault(name, []).append(_predictions(name, table, values, labels, (key, place[key])))
+    return Matched(
+        HumanDataset.from_examples(rows, labels, name=truth.stem),
+        {name: tuple(found) for name, found in made.items()},
+        tuple(
+            f"{table.source}: rows matched by {repr(key) if key else 'their order (no id or index in both files)'}"
+            for (_, table), key in zip(read, by, strict=True)
+        ),
+        all(_probability_column(table) is not None for _, table in read),
+    )
+
+
+def _column(table: Table, wanted: str | None, usual: Sequence[str], option: str) -> str:
+    names = table.columns
+    if wanted is not None and wanted not in names:
+        raise DataError(f"{table.source}: no column {wanted!r}; there are: {', '.join(names)}.")
+    found = wanted or next((name for name in usual if name in names), None)
+    if found is None:
+        raise DataError(
+            f"{table.source}: no column is called {' or '.join(usual[:3])}; there are: {', '.join(names)}.",
+            hint=f"Name it with {option}.",
+        )
+    return found
+
+
+def _ids(table: Table, key: str | None) -> list[str]:
+    return [str(i if key is None else row.get(key)) for i, row in enumerate(table.rows)]
+
+
+def _match(truth: Table, table: Table, true: Sequence[str]) -> str | None:
+    """Return the column two files are matched by, None for row order, having seen that they can be."""
+    for key in ID_COLUMNS:
+        if key in truth.columns and key in table.columns:
+            for one in (truth, table):
+                if len(set(_ids(one, key))) != len(one.rows):
+                    raise DataError(f"{one.source}: the values of column {key!r} have to be unique.")
+            return key
+    if len(truth.rows) != len(table.rows):
+        raise DataError(
+            f"{table.source}: has {len(table.rows)} rows and {truth.source} {len(truth.rows)}, and without an id or "
+            "index column in both they can only be matched by their order."
+        )
+    own = next((name for name in TRUE_COLUMNS if name in table.columns), None)
+    if own is not None:
+        differ = [i for i, row in enumerate(table.rows) if str(row.get(own)).strip() != true[i]]
+        if differ:
+            raise DataError(
+                f"{table.place(differ[0])}: the true label is {table.rows[differ[0]].get(own)!r} here and "
+                f"{true[differ[0]]!r} in {truth.source} ({len(differ)} rows differ): another order.",
+                hint="Add a column id to both.",
+            )
+    return None
+
+
+def _probability_column(table: Table) -> str | None:
+    return next((name for name in PROBABILITY_COLUMNS if name in table.columns), None)
+
+
+def _predictions(
+    name: str, table: Table, values: Sequence[str], labels: Labels, match: tuple[str | None, Mapping[str, str]]
+) -> Predictions:
+    from augtune.core.tables import Predictions
+
+    key, place = match
+    column = _probability_column(table)
+    rows = []
+    for i, own in enumerate(_ids(table, key)):
+        if own not in place:
+            continue
+        soft = None if column is None else _soft(table, i, column, labels)
+        rows.append({"id": place[own], "predicted": values[i], "probabilities": soft})
+    found = Predictions.from_rows(rows, labels, made_by=name)
+    if len(found) < len(place):
+        missing = next(own for own, row in place.items() if row not in set(found.ids))
+        raise DataError(
+            f"{table.source}: has no row with {key} {missing!r}; {len(place) - len(found)} of {len(place)} are missing."
+        )
+    return found
+
+
+def _soft(table: Table, index: int, column: str, labels: Labels) -> dict[str, float]:
+    value = table.rows[index].get(column)
+    try:
+        value = json.loads(value) if isinstance(value, str) else value
+        if isinstance(value, Mapping):
+            given = {str(name).strip(): float(p) for name, p in value.items()}
+            if not set(given) <= set(labels.names):
+                raise ValueError("unknown label")
+            return {label: given.get(label, 0.0) for label in labels}
+        return {label: float(p) for label, p in zip(labels, list(value or ()), strict=True)}
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{table.place(index)}: expected probabilities of {labels} as an object or a list in this order, "
+            f"got {value!r}."
+        ) from error

@@ -1,0 +1,207 @@
+"""Commands that do one step on files: generate, curate, train, predict."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from augtune.cli.inputs import LABEL, PAIR, SEED, SET, TEXT
+
+if TYPE_CHECKING:
+    from augtune.core.labels import Labels
+    from augtune.core.outcomes import Dropped
+
+__all__ = ["COMMANDS", "LLM", "trained", "write_dropped"]
+
+ROWS = typer.Argument(..., metavar="FILE", help="Human rows: csv, tsv, json, jsonl, parquet.", show_default=False)
+LLM = typer.Option(None, "--llm", metavar="MODEL", help="The language model, PROVIDER/MODEL.")
+BUDGET = typer.Option(None, "--budget", help="Most it may cost: '2 USD', '500 calls', '2M tokens'.")
+REPLAY = typer.Option(None, "--replay", metavar="FILE", help="Answer from this recording; no network, no cost.")
+BASE_URL = typer.Option(None, "--base-url", metavar="URL", help="Address of an OpenAI-compatible API.")
+
+
+def generate(
+    file: Path = ROWS,
+    kind: str = typer.Option("gpt3mix", "--kind", help="The generator; see augtune ls generators."),
+    settings: list[str] = SET,
+    llm: str = LLM,
+    replay: Path = REPLAY,
+    budget: str = BUDGET,
+    base_url: str = BASE_URL,
+    sample: str = typer.Option("all", "--sample", help="Rows to work from, e.g. 10/class."),
+    text: str = TEXT,
+    label: str = LABEL,
+    text_pair: str = PAIR,
+    seed: int = SEED,
+    out: Path = typer.Option(..., "--out", metavar="FILE", help="Where the new rows go (.jsonl).", show_default=False),
+    dropped: Path = typer.Option(None, "--dropped", metavar="FILE", help="Where the rows not kept go, with reasons."),
+) -> None:
+    """Write synthetic rows from human ones.
+
+    A language model writes them, or they are imported from a file that one wrote elsewhere. Replies are kept beside
+    OUT, so the same command pays for nothing twice.
+
+    Example: augtune generate train.csv --set per_class=50 --llm openai/gpt-4.1-mini --budget '1 USD' --out new.jsonl
+    """
+    from augtune.cli.inputs import human_splits, language_model
+    from augtune.core.files import write_jsonl
+    from augtune.data import sample as draw
+    from augtune.experiment.document import override
+    from augtune.generation import GENERATORS
+    from augtune.generation.base import generate as make
+
+    generator = GENERATORS.parse(override({"kind": kind}, settings or ()), where="generate")
+    human = draw(human_splits(file, text=text, label=label, text_pair=text_pair).train, sample, seed=seed)
+    cache = out.with_name(f"{out.stem}.cache.sqlite")
+    model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=cache)
+    made = make(human, generator, llm=model, seed=seed)
+    write_jsonl(out, (row.to_json(human.labels) for row in made.dataset))
+    write_dropped(dropped, made.dropped, human.labels)
+    print(made)
+    for name, missing in made.shortfall.items():
+        print(f"{name}: {missing} fewer than asked for")
+    print(f"written: {out}")
+
+
+def curate(
+    file: Path = typer.Argument(..., metavar="ROWS", help="Rows a language model wrote.", show_default=False),
+    human: Path = typer.Option(..., "--human", metavar="FILE", help="The human training rows.", show_default=False),
+    test: Path = typer.Option(None, "--test", metavar="FILE", help="The human test rows."),
+    steps: list[str] = typer.Option(
+        None, "--step", metavar="STEP", help="A step, e.g. dedup or '{kind: dedup, threshold: 0.95}'; may be repeated."
+    ),
+    encoder: str = typer.Option("bundled/minilm", "--encoder", help="Encoder that says how alike two texts are."),
+    text: str = TEXT,
+    label: str = LABEL,
+    text_pair: str = PAIR,
+    out: Path = typer.Option(..., "--out", metavar="FILE", help="Where the rows kept go (.jsonl).", show_default=False),
+    dropped: Path = typer.Option(None, "--dropped", metavar="FILE", help="Where the others go, with reasons."),
+) -> None:
+    """Drop synthetic rows not fit to train on.
+
+    By default those that repeat another row and, with --test, those that copy a test row.
+
+    Example: augtune curate new.jsonl --human train.csv --test test.csv --out clean.jsonl --dropped dropped.jsonl
+    """
+    from augtune.cli.inputs import human_splits, synthetic_rows
+    from augtune.core.dataset import Splits
+    from augtune.core.files import write_jsonl
+    from augtune.curation.base import curate as apply
+    from augtune.curation.base import parse_steps
+    from augtune.experiment.document import value_of
+
+    default = ["dedup", "contamination"] if test is not None else ["dedup"]
+    asked = parse_steps([value_of(step) for step in steps or default], where="--step")
+    columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
+    own = human_splits(human, **columns).train
+    held_out = None if test is None else human_splits(test, **columns, labels=own.labels).train
+    rows = synthetic_rows(file, own)
+    result = apply(rows, asked, human=own, splits=Splits(own, None, held_out), encoder=encoder)
+    write_jsonl(out, (row.to_json(own.labels) for row in result.dataset))
+    write_dropped(dropped, result.dropped, own.labels)
+    print(result)
+    print(f"written: {out}")
+
+
+def train(
+    file: Path = ROWS,
+    synthetic: Path = typer.Option(None, "--synthetic", metavar="ROWS", help="Rows a language model wrote, to add."),
+    validation: Path = typer.Option(None, "--validation", metavar="FILE", help="Human rows to choose weights on."),
+    encoder: str = typer.Option("bundled/minilm", "--encoder", help="A folder, bundled/minilm or a hub name."),
+    recipe: str = typer.Option("vanilla", "--recipe", help="See augtune ls recipes."),
+    steps: int = typer.Option(300, "--steps", help="Optimizer steps."),
+    settings: list[str] = SET,
+    seed: int = SEED,
+    text: str = TEXT,
+    label: str = LABEL,
+    text_pair: str = PAIR,
+    out: Path = typer.Option(..., "--out", metavar="MODEL", help="Folder to save the model in.", show_default=False),
+) -> None:
+    """Train a classifier and save it as a folder.
+
+    On human rows and, if given, synthetic ones.
+
+    Example: augtune train train.csv --synthetic clean.jsonl --recipe dimp --out model
+    """
+    from augtune.cli.inputs import human_splits, synthetic_rows
+    from augtune.core.dataset import Dataset
+
+    columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
+    human = human_splits(file, **columns).train
+    select = None if validation is None else human_splits(validation, **columns, labels=human.labels).train
+    rows: Dataset = human if synthetic is None else human + synthetic_rows(synthetic, human)
+    chosen = {"encoder": encoder, "recipe": recipe, "steps": steps}
+    fitted = trained(rows, chosen, settings or (), seed=seed, validation=select)
+    saved = fitted.save(out)
+    print(f"{fitted} · {len(human)} human rows, {len(rows) - len(human)} synthetic ones · {fitted.precision}")
+    print(f"saved: {saved}")
+
+
+def predict(
+    model: Path = typer.Argument(..., metavar="MODEL", help="A folder augtune train wrote.", show_default=False),
+    file: Path = typer.Argument(..., metavar="FILE", help="Texts; a label column is not needed.", show_default=False),
+    text: str = TEXT,
+    text_pair: str = PAIR,
+    out: Path = typer.Option(None, "--out", metavar="FILE", help="Where to (.jsonl); by default to stdout."),
+) -> None:
+    """Predict the label of every row of a file.
+
+    Writes one JSON object a line: id, predicted, probabilities, and label where the file has it.
+
+    Example: augtune predict model tickets.csv --out predictions.jsonl
+    """
+    from augtune.cli.inputs import texts_of
+    from augtune.core.files import write_jsonl
+    from augtune.core.tables import Predictions
+    from augtune.model.fitted import Fitted
+
+    fitted = Fitted.load(model)
+    rows = texts_of(file, text=text, text_pair=text_pair, is_pair=fitted.is_pair, labels=fitted.labels)
+    given: Any = list(rows.texts) if rows.pairs is None else list(zip(rows.texts, rows.pairs, strict=True))
+    found = fitted.predict(given)
+    named = Predictions(rows.ids, found.probabilities, found.labels, found.made_by, found.model)
+    if out is None:
+        for row in named.to_rows(rows.truth):
+            print(json.dumps(row, ensure_ascii=False))
+        sys.stderr.write(f"{found}\n")
+        return
+    write_jsonl(out, named.to_rows(rows.truth))
+    print(found)
+    print(f"written: {out}")
+
+
+def trained(rows: Any, chosen: dict[str, Any], assignments: Sequence[str], *, seed: int, validation: Any = None) -> Any:
+    """Return a classifier trained with the given settings and ``key=value`` changes, its progress on the screen."""
+    from augtune.cli.screen import Screen
+    from augtune.experiment.document import override
+    from augtune.training.settings import TrainSettings
+
+    settings = TrainSettings.parse(override(chosen, assignments), where="train")
+    from augtune.training.train import train as fit
+
+    about = f"{settings.recipe.kind} · {len(rows)} rows"
+    with Screen() as screen:
+        screen({"event": "stage-started", "stage": "train", "about": about})
+
+        def on_step(step: int, of: int, loss: float) -> None:
+            screen({"event": "progress", "stage": "train", "about": about, "step": step, "of": of})
+
+        fitted = fit(rows, validation=validation, seed=seed, settings=settings, on_step=on_step)
+        screen({"event": "stage-done", "stage": "train", "about": about})
+    return fitted
+
+
+def write_dropped(path: Path | None, dropped: Sequence[Dropped], labels: Labels) -> None:
+    """Write dropped rows with who dropped them and why, if there is a place for them."""
+    from augtune.core.files import write_jsonl
+
+    if path is not None:
+        write_jsonl(path, (row.to_json(labels) for row in dropped))
+
+
+COMMANDS = (generate, curate, train, predict)

@@ -1,0 +1,186 @@
+"""The plan of an experiment as plain text: a tree, the prompts, the estimate."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from augtune.core.settings import Settings
+    from augtune.experiment.check import Checked, GeneratorCheck
+    from augtune.experiment.plan import ArmPlan
+
+__all__ = ["Branch", "aligned", "changed_fields", "duration", "estimate_text", "plan_text", "prompts_text"]
+
+MOST_LABELS = 10
+
+Branch = tuple[str, Sequence["Branch"]]
+"""A line of a tree and the branches under it."""
+
+
+def aligned(rows: Iterable[Sequence[str]], *, gap: str = "  ") -> list[str]:
+    """Return rows of cells as lines whose columns stand below each other."""
+    table = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def draw(root: str, branches: Sequence[Branch]) -> str:
+    """Return a tree as text."""
+    lines = [root]
+
+    def add(branches: Sequence[Branch], before: str) -> None:
+        for number, (text, inner) in enumerate(branches):
+            is_last = number == len(branches) - 1
+            lines.append(f"{before}{'└── ' if is_last else '├── '}{text}")
+            add(inner, before + ("    " if is_last else "│   "))
+
+    add(branches, "")
+    return "\n".join(lines)
+
+
+def plan_text(checked: Checked) -> str:
+    """Return the plan: data, language model, arms with what each changes, and what is measured."""
+    experiment = checked.plan.experiment
+    seeds = experiment.seeds
+    root = f"{experiment.name} · {_count(len(checked.plan.arms), 'arm')} × {_count(len(seeds), 'seed')}"
+    evaluate = experiment.evaluate
+    measured = f"evaluate: {', '.join(evaluate.metrics)} · {evaluate.test} against {checked.plan.baseline!r}"
+    arms = [_arm(checked, arm) for arm in checked.plan.arms]
+    return draw(
+        root,
+        [
+            _data(checked),
+            (f"llm: {_llm(checked)}", ()),
+            ("arms", arms),
+            (f"{measured} · correction {evaluate.correction}", ()),
+        ],
+    )
+
+
+def _data(checked: Checked) -> Branch:
+    data, human = checked.plan.experiment.data, checked.human
+    rows = [("train", data.train, human.train), ("validation", data.validation, human.validation)]
+    parts = [*rows, ("test", data.test, human.test)]
+    cells = [(part, wanted if rows is not None else "none", _rows(rows)) for part, wanted, rows in parts]
+    labels = human.train.labels
+    named = " · ".join([*labels.names[:MOST_LABELS], *(["…"] if len(labels) > MOST_LABELS else [])])
+    return f"data: {data.source} · {len(labels)} labels: {named}", [(line, ()) for line in aligned(cells)]
+
+
+def _rows(rows: Any) -> str:
+    if rows is None:
+        return ""
+    counts = rows.counts()
+    if len(counts) > MOST_LABELS:
+        return f"{_count(len(rows), 'row')} · {min(counts.values())} to {max(counts.values())} of each label"
+    return f"{_count(len(rows), 'row')} · {' · '.join(f'{label} {n}' for label, n in counts.items())}"
+
+
+def _llm(checked: Checked) -> str:
+    llm = checked.plan.experiment.llm
+    if llm is None:
+        return "none"
+    told = [] if llm.model is None else [llm.model]
+    told += [f"recorded replies {llm.replay}"] if llm.replay is not None else []
+    told += [f"budget {budget}"] if (budget := getattr(llm, "budget", None)) else []
+    return " · ".join(told)
+
+
+def _arm(checked: Checked, arm: ArmPlan) -> Branch:
+    baseline = " (baseline)" if arm.name == checked.plan.baseline else ""
+    changes = "; ".join(checked.changes[arm.name]) or "changes nothing"
+    settings = arm.settings
+    rows = len(checked.human.train)
+    steps = settings.steps_for(rows)
+    stages: list[Branch] = [
+        (f"{stage.name}: {_count(stage.steps, 'step')} on {_stage_rows(stage.rows)}, {_trained(stage.trainable)}", ())
+        for stage in settings.recipe.stages(settings, steps)
+    ]
+    if settings.recipe.needs:
+        checkers = settings.checkers
+        told = f"{_count(checkers.folds, 'fold')} × {_count(checkers.steps or steps // 2, 'step')} each"
+        stages.insert(0, (f"checkers: {', '.join(settings.recipe.needs)}, {told}", ()))
+    return f"{arm.name}{baseline}: {changes}", [
+        (f"generate: {_list(arm.generators)}", ()),
+        (f"curate: {_list(arm.steps)}", ()),
+        (f"train: {settings.encoder}, recipe {settings.recipe.kind}, batches of {settings.batch_size}", stages),
+    ]
+
+
+def _list(parts: Sequence[Settings]) -> str:
+    return ", ".join(f"{part.kind}{_in_brackets(changed_fields(part))}" for part in parts) or "nothing"
+
+
+def _in_brackets(told: str) -> str:
+    return f" ({told})" if told else ""
+
+
+def changed_fields(settings: Settings) -> str:
+    """Return the fields that differ from their defaults, as ``key value, key value``."""
+    told = []
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name in settings.model_fields_set and value != type(settings).model_fields[name].default:
+            told.append(f"{name} {value}")
+    return ", ".join(told)
+
+
+def _stage_rows(rows: str) -> str:
+    return {"all": "all rows", "human": "the human rows", "synthetic": "the synthetic rows"}.get(rows, rows)
+
+
+def _trained(trainable: str | int) -> str:
+    if isinstance(trainable, int):
+        top = "the top layer" if trainable == 1 else f"the top {trainable} layers"
+        return f"training head, pooler and {top}"
+    return "training the head" if trainable == "head" else "training everything"
+
+
+def prompts_text(found: GeneratorCheck) -> str:
+    """Return a generator's first prompts, each in a frame of its own."""
+    parts = []
+    for number, prompt in enumerate(found.prompts, start=1):
+        frame = textwrap.indent(prompt, "  │ ", lambda line: True)
+        parts.append(f"{found.generator.kind}, prompt {number} of about {found.estimate.calls}\n{frame}")
+    return "\n\n".join(parts)
+
+
+def estimate_text(checked: Checked) -> str:
+    """Return the estimate: requests, tokens, money and time."""
+    rows = []
+    for found in checked.generators:
+        if not found.generator.needs_llm:
+            continue
+        e = found.estimate
+        most = f", {e.calls_at_most:,} at most" if e.calls_at_most > e.calls else ""
+        tokens = f"about {e.tokens_in:,} tokens in, {e.tokens_out:,} out"
+        rows.append((found.generator.kind, f"about {e.calls:,} requests{most} · {tokens}"))
+    rows.append(("money", _money(checked)))
+    trainings = f"{_count(checked.trainings, 'training')}"
+    known = "time not known" if checked.seconds is None else f"roughly {duration(checked.seconds)} on this processor"
+    rows.append(("training", f"{trainings} · {known}"))
+    return "\n".join(["estimate", *(f"  {line}" for line in aligned(rows))])
+
+
+def _money(checked: Checked) -> str:
+    llm = checked.plan.experiment.llm
+    budget = getattr(llm, "budget", None)
+    cap = f", never more than the budget of {budget}" if budget else ""
+    if checked.usd is None:
+        return f"not known: this model's price is not in llm.price{cap}"
+    if checked.usd == 0:
+        return "nothing: no paid call is made"
+    return f"about ${checked.usd:.2f} if every reply can be used{cap}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a reader takes it in: ``40 s``, ``5 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"

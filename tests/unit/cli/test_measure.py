@@ -1,0 +1,131 @@
+import csv
+import json
+
+import pytest
+
+from augtune.cli.main import main
+
+TRUTH = ["a", "b", "a", "c", "b", "a"]
+GOOD = ["a", "b", "a", "c", "b", "b"]
+POOR = ["b", "b", "a", "a", "b", "b"]
+
+
+def write_csv(path, **columns):
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    return str(path)
+
+
+def write_jsonl(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture
+def truth(tmp_path):
+    return write_csv(tmp_path / "test.csv", index=range(6), true=TRUTH)
+
+
+def test_evaluate_matches_by_index_whatever_the_order(truth, tmp_path, capsys):
+    rows = [{"index": i, "pred": GOOD[i]} for i in (5, 3, 1, 0, 2, 4)]
+    assert main(["evaluate", write_jsonl(tmp_path / "p.jsonl", rows), truth, "--json", str(tmp_path / "s.json")]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"6 rows, 3 labels · {tmp_path / 'p.jsonl'}: rows matched by 'index'\n")
+    scores = json.loads((tmp_path / "s.json").read_text())
+    assert scores["accuracy"] == pytest.approx(5 / 6)
+    assert scores["per_class"]["c"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
+
+
+def test_evaluate_takes_labels_from_the_predictions(tmp_path, capsys):
+    path = write_csv(tmp_path / "p.csv", id=range(6), label=TRUTH, predicted=GOOD)
+    assert main(["evaluate", path]) == 0
+    assert "accuracy  0.833" in capsys.readouterr().out.lower()
+
+
+def test_rows_without_ids_are_matched_by_order_and_it_is_said(truth, tmp_path, capsys):
+    path = write_csv(tmp_path / "p.csv", predicted=GOOD)
+    assert main(["evaluate", path, truth]) == 0
+    assert f"{path}: rows matched by their order (no id or index in both files)" in capsys.readouterr().out
+
+
+def test_compare_equals_the_evaluation_functions(truth, tmp_path, capsys):
+    good = write_csv(tmp_path / "good.csv", index=range(6), pred=GOOD)
+    poor = write_csv(tmp_path / "poor.csv", index=range(6), pred=POOR)
+    target = tmp_path / "c.json"
+    assert main(["compare", truth, f"poor={poor}", f"good={good}", "--json", str(target)]) == 0
+    assert "good - poor" in capsys.readouterr().out
+    found = json.loads(target.read_text())
+    assert found["labels"] == ["a", "b", "c"]
+    assert found["rows"] == 6
+    assert {(c["metric"], c["test"]) for c in found["comparisons"]} == {
+        ("macro_f1", "paired_bootstrap"),
+        ("accuracy", "paired_bootstrap"),
+        ("accuracy", "mcnemar"),
+    }
+    accuracy = next(c for c in found["comparisons"] if c["test"] == "mcnemar")
+    assert accuracy["difference"] == pytest.approx(5 / 6 - 3 / 6)
+    assert accuracy["p"] == pytest.approx(0.5)  # 2 rows won, none lost: 2 * 0.5 ** 2
+
+
+def test_a_name_given_twice_is_two_seeds(truth, tmp_path):
+    good = write_csv(tmp_path / "good.csv", index=range(6), pred=GOOD)
+    poor = write_csv(tmp_path / "poor.csv", index=range(6), pred=POOR)
+    target = tmp_path / "c.json"
+    assert main(["compare", truth, f"x={good}", f"x={poor}", "--json", str(target)]) == 0
+    found = json.loads(target.read_text())
+    assert len(found["arms"]["x"]["per_seed"]) == 2
+    assert found["comparisons"] == []
+
+
+def test_probabilities_are_read_from_objects_lists_and_text(truth, tmp_path):
+    soft = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1]]
+    named = [dict(zip("abc", row, strict=True)) for row in soft]
+    rows = [{"index": i, "pred": GOOD[i]} for i in range(6)]
+    files = {
+        "list": write_jsonl(tmp_path / "l.jsonl", [{**r, "probs": p} for r, p in zip(rows, soft, strict=True)]),
+        "object": write_jsonl(
+            tmp_path / "o.jsonl", [{**r, "probabilities": p} for r, p in zip(rows, named, strict=True)]
+        ),
+        "text": write_csv(tmp_path / "t.csv", index=range(6), pred=GOOD, probabilities=map(json.dumps, named)),
+    }
+    target = tmp_path / "c.json"
+    arguments = [f"{name}={path}" for name, path in files.items()]
+    assert main(["compare", truth, *arguments, "--metric", "nll", "--json", str(target)]) == 0
+    means = {arm["mean"]["nll"] for arm in json.loads(target.read_text())["arms"].values()}
+    assert len(means) == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"index": range(6), "answer": GOOD}, "{p}: no column is called predicted or pred or prediction; there are: index, answer.\n  Name it with --predicted."),
+        ({"pred": GOOD[:5]}, "{p}: has 5 rows and {t} 6, and without an id or index column in both they can only be matched by their order."),
+        ({"index": range(1, 7), "pred": GOOD}, "{p}: has no row with index '0'; 1 of 6 are missing."),
+        ({"index": [0] * 6, "pred": GOOD}, "{p}: the values of column 'index' have to be unique."),
+        ({"pred": GOOD, "true": TRUTH[::-1]}, "{p}: line 3: the true label is 'b' here and 'a' in {t}"),
+    ],
+)  # fmt: skip
+def test_predictions_that_do_not_fit_are_refused(columns, told, truth, tmp_path, capsys):
+    path = write_csv(tmp_path / "p.csv", **columns)
+    code = main(["evaluate", path, truth])
+    err = capsys.readouterr().err
+    if "line 3" in told:
+        assert code == 2
+        assert "rows differ): another order.\n  Add a column id to both." in err
+    else:
+        assert (code, err) == (2, f"error: {told.format(p=path, t=truth)}\n")
+
+
+def test_metric_of_probabilities_needs_them(truth, tmp_path, capsys):
+    path = write_csv(tmp_path / "p.csv", index=range(6), pred=GOOD)
+    assert main(["evaluate", path, truth, "--metric", "ece"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --metric ece: needs a column 'probabilities' in every file of predictions.\n"
+    )
+
+
+def test_compare_wants_names(truth, capsys):
+    assert main(["compare", truth, "p.csv"]) == 2
+    assert capsys.readouterr().err == "error: 'p.csv': expected NAME=PREDICTIONS, e.g. new=new.jsonl.\n"

@@ -1,0 +1,113 @@
+import csv
+import json
+
+import pytest
+
+from augtune.cli.fit import hold_out
+from augtune.cli.main import main
+from augtune.core.dataset import Example, HumanDataset
+from augtune.core.files import read_jsonl
+from augtune.core.labels import Labels
+
+GOOD = ["a great film", "i love this movie", "really good acting", "a fun story", "very good plot", "great fun"]
+BAD = ["an awful film", "i hate this movie", "really bad acting", "a boring story", "very bad plot", "awful thing"]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Human rows, test rows and rows a model wrote, two of which are no good."""
+    monkeypatch.chdir(tmp_path)
+    rows = [(text, "good") for text in GOOD] + [(text, "bad") for text in BAD]
+    for name, part in (("train.csv", rows[:4] + rows[6:10]), ("test.csv", rows[4:6] + rows[10:])):
+        with open(name, "w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([("text", "label"), *part])
+    written = [("the movie was great fun today", "good"), ("a great film", "good"), ("very bad plot", "bad")]
+    written += [("the film was awful and boring", "bad")]
+    with open("written.jsonl", "w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps({"text": text, "label": label}) + "\n" for text, label in written)
+    return tmp_path
+
+
+def test_steps_follow_one_another_on_files(files, tiny_encoder, capsys):
+    encoder = ["--encoder", tiny_encoder]
+    assert (
+        main(["generate", "train.csv", "--kind", "imported", "--set", "path=written.jsonl", "--out", "new.jsonl"]) == 0
+    )
+    assert len(read_jsonl(files / "new.jsonl")) == 4
+    exact = ["--step", "{kind: dedup, threshold: 1.0}", "--step", "{kind: contamination, threshold: 1.0}"]
+    curate = ["curate", "new.jsonl", "--human", "train.csv", "--test", "test.csv", *exact, *encoder]
+    assert main([*curate, "--out", "clean.jsonl", "--dropped", "dropped.jsonl"]) == 0
+    assert {row["text"] for row in read_jsonl(files / "dropped.jsonl")} == {"a great film", "very bad plot"}
+    train = ["train", "train.csv", "--synthetic", "clean.jsonl", *encoder, "--steps", "3", "--set", "batch_size=4"]
+    assert main([*train, "--out", "model"]) == 0
+    assert main(["predict", "model", "test.csv", "--out", "predictions.jsonl"]) == 0
+    rows = read_jsonl(files / "predictions.jsonl")
+    assert [row["label"] for row in rows] == ["good", "good", "bad", "bad"]
+    assert all(abs(sum(row["probabilities"].values()) - 1) < 1e-9 for row in rows)
+    capsys.readouterr()
+    assert main(["predict", "model", "test.csv"]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == rows
+    assert main(["evaluate", "predictions.jsonl", "test.csv"]) == 0
+    assert main(["evaluate", "predictions.jsonl"]) == 0
+
+
+def test_fit_does_everything_and_says_what_it_did(files, tiny_encoder, capsys):
+    with open("train.csv", encoding="utf-8") as train, open("test.csv", encoding="utf-8") as test:
+        rows = train.readlines() + test.readlines()[1:]
+    with open("all.csv", "w", encoding="utf-8") as stream:
+        stream.writelines(rows)
+    arguments = ["fit", "all.csv", "--label", "label", "--encoder", tiny_encoder, "--steps", "2", "--out", "model"]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "trained on 10 human rows and 0 synthetic ones" in out
+    assert "measured on 2 rows held out of all.csv; they were not trained on:" in out
+    assert out.endswith("saved: model\n")
+    assert main(["predict", "model", "test.csv", "--out", "p.jsonl"]) == 0
+
+
+def test_fit_refuses_a_test_file_with_another_label(files, tiny_encoder, capsys):
+    with open("other.csv", "w", encoding="utf-8") as stream:
+        stream.write("text,label\na great film,good\na film,fine\n")
+    arguments = ["fit", "train.csv", "--label", "label", "--test", "other.csv", "--encoder", tiny_encoder, "--out", "m"]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith(
+        "error: other.csv: line 3: label 'fine' is none of the given labels: 'bad', 'good'."
+    )
+    assert not (files / "m").exists()
+
+
+def test_hold_out_takes_a_fifth_of_each_label_and_no_only_row():
+    labels = Labels(("a", "b", "c"))
+    names = ["a"] * 10 + ["b"] * 2 + ["c"]
+    rows = HumanDataset.from_examples([Example(f"r{i}", f"text {i}", n) for i, n in enumerate(names)], labels)
+    train, test = hold_out(rows, seed=0)
+    assert test.counts() == {"a": 2, "b": 1, "c": 0}
+    assert sorted(train.ids + test.ids) == sorted(rows.ids)
+    assert hold_out(rows, seed=0)[1].ids == test.ids
+    assert any(hold_out(rows, seed=s)[1].ids != test.ids for s in range(1, 5))
+
+
+def test_generate_without_a_language_model_says_what_to_give(files, capsys):
+    assert main(["generate", "train.csv", "--set", "per_class=2", "--out", "x.jsonl"]) == 2
+    assert capsys.readouterr().err.startswith("error: gpt3mix: a language model is needed to write rows")
+    assert not (files / "x.jsonl").exists()
+
+
+def test_wrong_settings_are_told_with_a_suggestion(files, capsys):
+    assert main(["train", "train.csv", "--set", "batchsize=4", "--out", "m"]) == 2
+    assert capsys.readouterr().err == "error: train.batchsize: unknown key; did you mean 'batch_size'?\n"
+    assert main(["generate", "train.csv", "--kind", "gpt3mx", "--out", "x"]) == 2
+    assert capsys.readouterr().err == "error: generate.kind: no generator is called 'gpt3mx'; did you mean 'gpt3mix'?\n"
+
+
+def test_predict_asks_which_column_is_the_text(files, tiny_encoder, capsys):
+    assert main(["train", "train.csv", "--encoder", tiny_encoder, "--steps", "1", "--out", "model"]) == 0
+    with open("odd.csv", "w", encoding="utf-8") as stream:
+        stream.write("one,two\na film,x\n")
+    capsys.readouterr()
+    assert main(["predict", "model", "odd.csv"]) == 2
+    assert capsys.readouterr().err == (
+        "error: odd.csv: which column is the text? There are: one, two.\n  Name it with --text.\n"
+    )
+    assert main(["predict", "model", "odd.csv", "--text", "one"]) == 0
+    assert main(["predict", "nowhere", "odd.csv"]) == 2
