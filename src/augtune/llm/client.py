@@ -106,7 +106,7 @@ class LLM:
         with self._lock:
             if self._engine is None:
                 self._engine = Engine(self._provider, self.settings, self.price)
-                weakref.finalize(self, self._engine.close)
+                weakref.finalize(self, self._engine.close).atexit = False
             return self._engine
 
     def request(
@@ -214,7 +214,9 @@ def _wind_down(dispatch: Dispatch, done: Future[None]) -> None:
 def _connect(settings: LLMSettings, provider: Provider | None) -> tuple[Target, Provider]:
     if provider is not None:
         name = getattr(provider, "kind", "") or type(provider).__name__.lower()
-        return Target(name, None, "replies", is_free=isinstance(provider, Scripted)), provider
+        return Target(
+            name, None, getattr(provider, "model", "replies"), is_free=isinstance(provider, Scripted)
+        ), provider
     if settings.replay is not None:
         recording = Replay(settings.replay)
         return _recorded_target(settings, recording), recording

@@ -92,7 +92,7 @@ class Budget:
         """Return an amount in the budget's unit as a user reads it."""
         if self.unit == "USD":
             return f"{amount.quantize(Decimal('0.000001')).normalize():f} USD"
-        return f"{int(amount)} {self.unit}"
+        return f"{int(amount)} {self.unit[:-1] if amount == 1 else self.unit}"
 
     def __str__(self) -> str:
         return self.show(self.amount)

@@ -146,7 +146,7 @@ def price_of(settings: LLMSettings, target: Target) -> Price | None:
     if price is None and settings.budget is not None and Budget.parse(settings.budget).unit == "USD":
         raise SettingsError(
             f"llm.price: missing; the price of {target.provider}/{target.model} is not known, so a budget of "
-            f"{settings.budget} cannot be held; give price: {{input: ..., output: ...}} in $/million tokens, or a budget "
-            "in calls or tokens"
+            f"{settings.budget} cannot be held; give price: {{input: ..., output: ...}} in $/million tokens, or "
+            "a budget in calls or tokens"
         )
     return price

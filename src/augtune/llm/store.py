@@ -1,4 +1,4 @@
-"""Replies and payments in one SQLite file: JSON values, safe between processes, nothing lost when a process is killed."""
+"""Replies and payments in one SQLite file: JSON values, safe between processes, kept when one is killed."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Store:
             except sqlite3.DatabaseError as error:
                 raise StorageError(
                     f"{self.name}: cannot be used as a cache: {error}.",
-                    hint="Free some space if the disk is full; a damaged file has to be removed by hand, or name another.",
+                    hint="Free some space if the disk is full; a damaged file has to be removed by hand.",
                 ) from error
             except OSError as error:
                 raise StorageError(f"{self.name}: cannot be written: {error.strerror or error}.") from error

@@ -70,7 +70,8 @@ class Meter:
         self._spent = self._earlier
         self._held = Decimal(0)
         self._in_flight = 0
-        self._waiting: list[asyncio.Future[None]] = []
+        self._line = asyncio.Lock()
+        self._settled = asyncio.Event()
         self._usd = Decimal(0)
         self._calls = self._tokens_in = self._tokens_out = 0
 
@@ -136,14 +137,14 @@ class Meter:
 
     async def _reserve(self, most: Payment) -> None:
         amount = self._amount(most)
-        while self._budget is not None and self._spent + self._held + amount > self._budget.amount:
-            if not self._in_flight:
-                raise self._reached(amount)
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            await turn
-        self._held += amount
-        self._in_flight += 1
+        async with self._line:  # first come, first served: a budget pays for the first requests, whatever they cost
+            while self._budget is not None and self._spent + self._held + amount > self._budget.amount:
+                if not self._in_flight:
+                    raise self._reached(amount)
+                self._settled.clear()
+                await self._settled.wait()
+            self._held += amount
+            self._in_flight += 1
 
     def _settle(self, most: Payment, paid: Payment | None) -> None:
         self._held -= self._amount(most)
@@ -154,10 +155,7 @@ class Meter:
             self._usd += paid.usd or 0
             self._tokens_in += paid.tokens_in
             self._tokens_out += paid.tokens_out
-        waiting, self._waiting = self._waiting, []
-        for turn in waiting:
-            if not turn.done():
-                turn.set_result(None)
+        self._settled.set()
         if paid is not None and self._record is not None:
             self._record(paid)
 
