@@ -84,6 +84,7 @@ class LLM:
         self.price = price_of(settings, self._target)
         self._health = Health()
         self._engine: Engine | None = None
+        self._before = Cost()
         self._used: dict[str, None] = {}
         self._lock = threading.Lock()
 
@@ -95,7 +96,7 @@ class LLM:
     @property
     def cost(self) -> Cost:
         """What the calls made through this object have cost so far; None where its price is unknown."""
-        return Cost() if self._engine is None else self._engine.cost
+        return self._before if self._engine is None else self._before + self._engine.cost
 
     @property
     def paid(self) -> Cost:
@@ -188,6 +189,7 @@ class LLM:
         """Close connections and the cache; what was kept in memory is gone, and a next call opens them again."""
         with self._lock:
             engine, self._engine = self._engine, None
+            self._before = self._before + engine.cost if engine else self._before
         if engine is not None:
             engine.close()
 

@@ -24,6 +24,11 @@ class Health:
     def __init__(self) -> None:
         self._failed: deque[bool] = deque(maxlen=WINDOW)
 
+    @property
+    def answered(self) -> bool:
+        """Whether one of the latest calls got a reply."""
+        return False in self._failed
+
     def saw(self, error: ProviderError | None) -> ProviderError | None:
         """Take note of an outcome; return why to stop, if that is now the case."""
         self._failed.append(error is not None)
@@ -104,7 +109,7 @@ class Dispatch:
             try:
                 reply = await self._provider.send(request)
             except ProviderError as error:
-                why = error if is_fatal(error) else self._health.saw(error)
+                why = error if is_fatal(error, answered=self._health.answered) else self._health.saw(error)
                 if why is error:
                     self._fail(error)
                     return

@@ -37,9 +37,14 @@ def is_limit(error: ProviderError) -> bool:
     return error.kind == "limit" if isinstance(error, CallError) else error.retry_after_s is not None
 
 
-def is_fatal(error: ProviderError) -> bool:
-    """Return whether every other request would fail in the same way."""
-    return isinstance(error, CallError) and error.kind in ("setup", "connection")
+def is_fatal(error: ProviderError, *, answered: bool) -> bool:
+    """Return whether every other request would fail in the same way.
+
+    Args:
+        error: How this one failed.
+        answered: Whether one of the latest calls got a reply, so that there is someone at the address.
+    """
+    return isinstance(error, CallError) and (error.kind == "setup" or (error.kind == "connection" and not answered))
 
 
 def may_be_billed(error: ProviderError) -> bool:

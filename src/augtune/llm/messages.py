@@ -9,17 +9,23 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, cast
 
 from augtune.core.errors import InputError
 from augtune.core.fingerprint import canonical
 
-__all__ = ["FinishReason", "Message", "Reply", "Request", "TokenLogprobs"]
+__all__ = ["OWN_FIELDS", "FinishReason", "Message", "Reply", "Request", "TokenLogprobs", "not_extra"]
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "refusal", "other"]
+
+# What `extra` may not hold: the request has a field for it, or the reply would not be one reply of known length.
+OWN_FIELDS = frozenset(
+    "model messages prompt temperature top_p max_tokens max_completion_tokens stop frequency_penalty presence_penalty "
+    "logprobs top_logprobs response_format seed n best_of stream".split()
+)
 
 PROBLEMS: dict[str, str | None] = {
     "stop": None,
@@ -65,7 +71,7 @@ class Request:
         extra: Further fields of the request's body, e.g. ``{"reasoning_effort": "none"}``.
 
     Raises:
-        InputError: If neither or both of ``messages`` and ``prompt`` are given.
+        InputError: If neither or both of ``messages`` and ``prompt`` are given, or ``extra`` has what it may not have.
     """
 
     provider: str
@@ -88,6 +94,8 @@ class Request:
     def __post_init__(self) -> None:
         if bool(self.messages) == (self.prompt is not None):
             raise InputError("a request needs either messages (a chat) or a prompt (a text to continue).")
+        if own := OWN_FIELDS.intersection(self.extra):
+            raise InputError(not_extra(own))
         object.__setattr__(self, "messages", tuple(self.messages))
         object.__setattr__(self, "stop", tuple(self.stop))
         for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty"):
@@ -199,6 +207,12 @@ class Reply:
         if known.get("logprobs") is not None:
             known["logprobs"] = tuple(_token(entry) for entry in cast("Sequence[Mapping[str, Any]]", known["logprobs"]))
         return cls(**known)
+
+
+def not_extra(names: Iterable[str]) -> str:
+    """Return the message for names that ``extra`` may not hold."""
+    listed = ", ".join(sorted(names))
+    return f"extra may not hold {listed}: give a field of that meaning to the request, one call gives one whole reply"
 
 
 def _token(value: Mapping[str, Any]) -> TokenLogprobs:

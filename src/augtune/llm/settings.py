@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings, suggestion
+from augtune.llm.messages import OWN_FIELDS, not_extra
 from augtune.llm.presets import PRESETS, MaxTokensField, Preset
 from augtune.llm.prices import FREE, Budget, Price, list_price
 
@@ -66,6 +67,13 @@ class LLMSettings(Settings):
         if not value.startswith(("http://", "https://")):
             raise ValueError(f"expected an address that starts with http:// or https://, got {value!r}")
         return value.rstrip("/")
+
+    @field_validator("extra")
+    @classmethod
+    def _foreign(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if own := OWN_FIELDS.intersection(value):
+            raise ValueError(not_extra(own))
+        return value
 
     @field_validator("budget")
     @classmethod

@@ -52,7 +52,10 @@ def test_a_second_run_pays_nothing(tmp_path: Path):
         inner = Obedient(lambda _: Reply("Hello.", tokens_in=100, tokens_out=10))
         with LLM(inner, cache=tmp_path / "c.sqlite", price={"input": 1, "output": 10}) as llm:
             llm.send_all(prompts(llm, 10))
-            costs.append((llm.cost, llm.paid, len(inner.asked)))
+            in_use = llm.cost
+            paid_for = llm.paid
+        assert llm.cost == in_use
+        costs.append((in_use, paid_for, len(inner.asked)))
     paid = Cost(0.002, 10, 0, 1000, 100)
     assert costs == [(paid, paid, 10), (Cost(0.0, 0, 10, 0, 0), paid, 0)]
 
@@ -76,6 +79,16 @@ def test_what_fails_every_request_is_raised_and_stops_the_rest():
     assert str(caught.value) == "Wrong key."
     assert len(inner.asked) < 20
     assert len(told) == len(inner.asked) - 1  # those that were out have been waited for
+
+
+def test_an_address_that_answered_before_is_given_another_chance():
+    gone = CallError("Nothing answers.", "connection")
+    policy = {"give_up_after_s": 0}
+    llm = LLM(Obedient(lambda request: gone if request.text == "3" else request.text), max_in_flight=1, **policy)
+    assert [isinstance(answer, Reply) for answer in llm.send_all(prompts(llm, 5))] == [True, True, True, False, True]
+    unreached = LLM(Obedient(lambda _: gone), **policy)
+    with pytest.raises(CallError, match=r"^Nothing answers \(given up after 1 attempt\)\.$"):
+        unreached.send_all(prompts(unreached, 5))
 
 
 def test_most_calls_failing_stops_early_and_says_why():

@@ -80,6 +80,10 @@ def test_a_name_stands_for_a_target(fields: dict[str, Any], target: Target):
             "llm.price: missing; the price of openai/x is not known, so a budget of 2 USD cannot be held; give "
             "price: {input: ..., output: ...} in $/million tokens, or a budget in calls or tokens",
         ),
+        (
+            {"model": "openai/x", "extra": {"n": 3}},
+            "llm.extra: extra may not hold n: give a field of that meaning to the request, one call gives one whole reply",
+        ),
         ({"model": "openai/x", "price": {"input": 1}}, "llm.price.output: missing; it has to be given"),
         ({"model": "openai/x", "max_in_flight": 0}, "llm.max_in_flight: should be greater than or equal to 1, got 0"),
     ],

@@ -73,6 +73,14 @@ def test_a_request_needs_messages_or_a_prompt():
     assert Request("openai", None, "m", prompt="").text == ""
 
 
+def test_extra_fields_cannot_undo_what_the_budget_rests_on():
+    with pytest.raises(InputError) as caught:
+        replace(BASE, extra={"n": 3, "max_tokens": 9, "reasoning_effort": "none"})
+    assert str(caught.value) == (
+        "extra may not hold max_tokens, n: give a field of that meaning to the request, one call gives one whole reply"
+    )
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 requests = st.builds(
