@@ -117,7 +117,7 @@ class Classifier(nn.Module):
         layers = layers_of(self.encoder)
         if trainable > len(layers):
             raise InputError(
-                f"expected at most {len(layers)} top layers to train (the encoder has no more), got {trainable}."
+                f"trainable: expected at most {len(layers)} top layers, as many as the encoder has; got {trainable}."
             )
         opened: list[nn.Module | None] = [pooler_of(self.encoder), *list(layers)[len(layers) - trainable :]]
         for module in opened:

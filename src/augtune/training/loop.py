@@ -177,7 +177,6 @@ def run_stage(
         if due and selection is not None:
             loop.history[-1]["macro_f1"] = selection.evaluate(len(loop.history))
             classifier.train_only(stage.trainable, freeze_embeddings=settings.freeze_embeddings)
-    loop.accelerator.free_memory()
 
 
 def _forward(

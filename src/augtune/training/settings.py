@@ -89,6 +89,8 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        if self.epochs is not None and "steps" in self.model_fields_set:
+            raise SettingsError("epochs: give steps or epochs, not both")
         self.recipe.check(self)
         return self
 
