@@ -1,0 +1,223 @@
+"""Read a run folder: a typed view of its files, and the tables that are computed from them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from augtune.core.errors import DataError
+from augtune.core.files import read_json, read_jsonl, read_text
+from augtune.reporting.schema import (
+    ArmDetails,
+    ArmResults,
+    ClassScores,
+    Comparison,
+    Details,
+    HistoryPoint,
+    ResultsFile,
+    RowRecord,
+    WeightRecord,
+    fitted_rows,
+    fitted_to,
+)
+from augtune.reporting.words import LOWER_IS_BETTER
+
+__all__ = ["HasFolder", "RunView", "read_run"]
+
+T = TypeVar("T")
+
+SCHEMA = 1
+
+
+@runtime_checkable
+class HasFolder(Protocol):
+    """Anything that knows its run folder, such as the results of a run."""
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A finished run as its folder tells it; rows and histories are read when asked for.
+
+    Args:
+        folder: The run folder.
+        results: Its ``results.json``.
+        details: Its ``details.json``, which names the same arms.
+    """
+
+    folder: Path
+    results: ResultsFile
+    details: Details
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return self.results.name
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds every arm ran with."""
+        return self.results.seeds
+
+    @property
+    def labels(self) -> list[str]:
+        """The ``K`` class names in order."""
+        return self.details.labels
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms, in the order of the experiment file."""
+        return list(self.results.arms)
+
+    @property
+    def baseline(self) -> str | None:
+        """The arm the others are compared with; None if there is none."""
+        return self.details.baseline if self.details.baseline in self.results.arms else None
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics measured, the one that decides first."""
+        measured = next(iter(self.results.arms.values())).mean
+        return [metric for metric in self.details.metrics if metric in measured] or list(measured)
+
+    @property
+    def metric(self) -> str:
+        """The metric that decides."""
+        return self.metrics[0]
+
+    @property
+    def test_rows(self) -> int:
+        """How many human rows the arms were measured on."""
+        return sum(self.details.counts.test.values())
+
+    def arm(self, name: str) -> ArmResults:
+        """Return an arm's results."""
+        return self.results.arms[name]
+
+    def arm_details(self, name: str) -> ArmDetails:
+        """Return an arm's details."""
+        return self.details.arms[name]
+
+    def majority(self, metric: str) -> float | None:
+        """Return what always answering with the largest class scores, if it is on record."""
+        return self.results.references.get("majority", {}).get(metric)
+
+    def best(self) -> str:
+        """Return the arm with the best mean of the metric that decides; the first of equals."""
+        sign = -1.0 if self.metric in LOWER_IS_BETTER else 1.0
+
+        def rank(arm: str) -> float:
+            mean = self.arm(arm).mean.get(self.metric)
+            return float("-inf") if mean is None else sign * mean
+
+        return max(self.arms, key=rank)
+
+    def comparisons(self, metric: str | None = None) -> list[Comparison]:
+        """Return the differences against the baseline, all of them or those of one metric."""
+        return [row for row in self.results.comparisons if metric is None or row.metric == metric]
+
+    def comparison(self, arm: str) -> Comparison | None:
+        """Return an arm's difference in the metric that decides, the one with an interval first."""
+        found = [row for row in self.comparisons(self.metric) if row.arm == arm]
+        return next((row for row in found if row.interval is not None), found[0] if found else None)
+
+    def per_class(self, arm: str) -> dict[str, ClassScores]:
+        """Return precision, recall, F1 and support of each class: means over the seeds."""
+        seeds = [seed.per_class for seed in self.arm(arm).per_seed if seed.per_class]
+        table = {}
+        for label in self.labels:
+            found = [scores[label] for scores in seeds if label in scores]
+            if found:
+                means = {key: sum(getattr(one, key) for one in found) / len(found) for key in ClassScores.model_fields}
+                table[label] = ClassScores(**means)
+        return table
+
+    def kept(self, arm: str) -> list[RowRecord]:
+        """Return the synthetic rows an arm trained on; empty if it used none."""
+        return self._rows(RowRecord, "data", arm, "synthetic.jsonl")
+
+    def dropped(self, arm: str) -> list[RowRecord]:
+        """Return the rows an arm dropped, with who dropped them and why."""
+        return self._rows(RowRecord, "data", arm, "dropped.jsonl")
+
+    def weights(self, arm: str) -> list[WeightRecord]:
+        """Return the weights of an arm's rows with every seed; empty if it weighs none."""
+        return self._rows(WeightRecord, "data", arm, "weights.jsonl")
+
+    def history(self, arm: str, seed: int) -> list[HistoryPoint]:
+        """Return the training loss by step; empty if it was not kept."""
+        return self._rows(HistoryPoint, "history", arm, f"seed-{seed}.jsonl")
+
+    def experiment_text(self) -> str:
+        """Return the experiment file as resolved, or an empty text if it is gone."""
+        path = self.folder / "experiment.yaml"
+        return read_text(path) if path.is_file() else ""
+
+    def _rows(self, kind: type[T], part: str, arm: str, file: str) -> list[T]:
+        path = self.folder / part / re.sub(r"[^\w .+-]", "_", arm) / file
+        return fitted_rows(kind, read_jsonl(path), path) if path.is_file() else []
+
+
+def read_run(run: Path | str | HasFolder) -> RunView:
+    """Return the view of a run.
+
+    Args:
+        run: The run folder, or anything with a ``folder`` attribute.
+
+    Raises:
+        DataError: If it is missing, is no run folder or holds files that are damaged or contradict each other.
+    """
+    folder = Path(run) if isinstance(run, str | os.PathLike) else Path(run.folder)
+    _check_folder(folder)
+    results = fitted_to(ResultsFile, _checked_json(folder / "results.json"), folder / "results.json")
+    details = fitted_to(Details, _checked_json(folder / "details.json"), folder / "details.json")
+    view = RunView(folder, results, details)
+    _check_agreement(view)
+    return view
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.exists():
+        raise DataError(f"{folder}: no such folder.", hint="Give the folder a run wrote, e.g. runs/helpdesk.")
+    if not folder.is_dir():
+        raise DataError(f"{folder}: expected a run folder, got a file.", hint=f"Did you mean {folder.parent}?")
+    for name in ("results.json", "details.json"):
+        if not (folder / name).is_file():
+            raise DataError(
+                f"{folder}: holds no {name}: it is no run folder, or its run has not finished.",
+                hint="Run the experiment (again) with augtune run; what is done already is not done twice.",
+            )
+
+
+def _checked_json(path: Path) -> Mapping[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: expected a JSON object, got {type(value).__name__}.")
+    if value.get("schema") != SCHEMA:
+        raise DataError(
+            f"{path}: expected schema {SCHEMA}, got {value.get('schema')!r}.",
+            hint="It was written by another version of augtune, or by something else.",
+        )
+    return value
+
+
+def _check_agreement(view: RunView) -> None:
+    path = view.folder / "details.json"
+    missing = [arm for arm in view.arms if arm not in view.details.arms]
+    if missing:
+        raise DataError(f"{path}: no arm {missing[0]!r}, which results.json has.", hint="Run the experiment again.")
+    size = len(view.labels)
+    for arm in view.arms:
+        table = view.arm_details(arm).confusion
+        if len(table) != size or any(len(row) != size for row in table):
+            raise DataError(f"{path}: arm {arm!r}: the confusion matrix is not {size} x {size}.")
+    if not next(iter(view.results.arms.values())).mean:
+        raise DataError(f"{view.folder / 'results.json'}: arm {view.arms[0]!r} has no metric.")

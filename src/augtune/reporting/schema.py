@@ -1,0 +1,220 @@
+"""What the files of a run folder hold, as types; a file that does not fit is named with the place that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from augtune.core.errors import DataError
+
+__all__ = [
+    "ArmDetails",
+    "ArmResults",
+    "ClassScores",
+    "Comparison",
+    "CostRecord",
+    "Details",
+    "HistoryPoint",
+    "ResultsFile",
+    "RowRecord",
+    "SeedResults",
+    "WeightRecord",
+    "WeightSummary",
+    "fitted_rows",
+    "fitted_to",
+]
+
+Bounds = tuple[float, float]
+T = TypeVar("T")
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class ClassScores(_Record):
+    """Scores of one class: precision, recall and F1 in [0, 1], support in test rows."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: float
+
+
+class SeedResults(_Record):
+    """One seed of an arm; its metrics are further keys."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    seed: int
+    per_class: dict[str, ClassScores] = Field(default_factory=dict)
+
+    def metric(self, name: str) -> float | None:
+        """Return a metric of this seed, or None if it was not measured."""
+        value = (self.model_extra or {}).get(name)
+        return float(value) if isinstance(value, int | float) else None
+
+
+class RowCounts(_Record):
+    """Training rows by origin."""
+
+    human: int = 0
+    synthetic: int = 0
+
+
+class CostRecord(_Record):
+    """What an arm's model calls cost; ``usd`` is None if a price is unknown."""
+
+    usd: float | None = 0.0
+    calls: int = 0
+    cached: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class ArmResults(_Record):
+    """One arm of ``results.json``."""
+
+    per_seed: list[SeedResults]
+    mean: dict[str, float | None]
+    std: dict[str, float | None]
+    interval: dict[str, Bounds | None]
+    rows: RowCounts
+    cost: CostRecord
+    train_seconds: float | None = None
+
+
+class Comparison(_Record):
+    """A difference between an arm and the baseline; ``interval`` is None for a test that has none."""
+
+    arm: str
+    baseline: str
+    metric: str
+    difference: float | None = None
+    interval: Bounds | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    test: str = ""
+
+
+class ResultsFile(_Record):
+    """The whole of ``results.json``."""
+
+    name: str
+    seeds: list[int]
+    references: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+    arms: dict[str, ArmResults] = Field(min_length=1)
+    comparisons: list[Comparison]
+
+
+class WeightSummary(_Record):
+    """The weights of an arm in four numbers."""
+
+    effective_share: float
+    minimum: float
+    median: float
+    maximum: float
+
+
+class ArmDetails(_Record):
+    """One arm of ``details.json``."""
+
+    settings: dict[str, Any] = Field(default_factory=dict)
+    synthetic: dict[str, int] = Field(default_factory=dict)
+    generated: int = 0
+    dropped: dict[str, dict[str, int]] = Field(default_factory=dict)
+    shortfall: dict[str, int] = Field(default_factory=dict)
+    confusion: list[list[int]]
+    weights: WeightSummary | None = None
+    model: str = ""
+
+
+class HumanCounts(_Record):
+    """Human rows per label."""
+
+    train: dict[str, int]
+    validation: dict[str, int] | None = None
+    test: dict[str, int]
+
+
+class Details(_Record):
+    """The whole of ``details.json``."""
+
+    name: str
+    created: str = ""
+    labels: list[str] = Field(min_length=1)
+    counts: HumanCounts
+    arms: dict[str, ArmDetails]
+    verdict: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+    environment: dict[str, Any] = Field(default_factory=dict)
+    baseline: str | None = None
+    metrics: list[str] = Field(default_factory=list)
+
+
+class RowRecord(_Record):
+    """A kept or dropped synthetic row; ``by``, ``because`` and ``reason`` are set for a dropped one."""
+
+    id: str
+    text: str
+    label: str = ""
+    text_pair: str | None = None
+    probabilities: dict[str, float] | None = None
+    origin: str = "generated"
+    parents: tuple[str, ...] = ()
+    source_text: str | None = None
+    generator: str | None = None
+    by: str = ""
+    because: str = ""
+    reason: str = ""
+
+
+class WeightRecord(_Record):
+    """The weight of one row with one seed."""
+
+    id: str
+    seed: int
+    weight: float = Field(ge=0, allow_inf_nan=False)
+    quality: float | None = None
+    diversity: float | None = None
+
+
+class HistoryPoint(_Record):
+    """The training loss at one optimizer step."""
+
+    step: int
+    stage: str | int = ""
+    loss: float | None = None
+
+
+def fitted_to(kind: type[T], value: Any, path: Path) -> T:
+    """Return ``value`` as ``kind``.
+
+    Raises:
+        DataError: If it does not fit, naming the file and up to three places that are wrong.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+        places = [_place(problem) for problem in found[:3]]
+        more = f" ({len(found) - 3} more)" if len(found) > 3 else ""
+        raise DataError(
+            f"{path}: not what a run folder holds: {'; '.join(places)}{more}.",
+            hint="The file is damaged or was written by something else. Run the experiment again to write it anew.",
+        ) from error
+
+
+def fitted_rows(kind: type[T], values: Sequence[Any], path: Path) -> list[T]:
+    """Return the rows of a JSON-lines file as ``kind``; raises like ``fitted_to``."""
+    return fitted_to(list[kind], values, path)  # type: ignore[valid-type]
+
+
+def _place(problem: Mapping[str, Any]) -> str:
+    place = " → ".join(f"row {part + 1}" if isinstance(part, int) else str(part) for part in problem["loc"])
+    message = str(problem["msg"])
+    message = message[:1].lower() + message[1:]
+    return f"{place}: {message}" if place else message
