@@ -13,32 +13,49 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from augtune.core.dataset import Dataset, Example, HumanDataset, Splits
-    from augtune.core.errors import AugtuneError
+    from augtune.core.errors import AugtuneError, BudgetError, DataError, InputError, ProviderError, SettingsError
     from augtune.core.labels import Labels
     from augtune.core.outcomes import Cost, Curation, Dropped, Generation
     from augtune.core.tables import Predictions, Weights
-    from augtune.curation import Contamination, Dedup, curate
-    from augtune.data import load, sample
-    from augtune.embedding import embed
-    from augtune.evaluation import Scores, compare, evaluate
-    from augtune.experiment import Results, run
-    from augtune.generation import Gpt3Mix, Imported, Rephrase, generate
-    from augtune.llm import LLM
-    from augtune.model import Fitted
-    from augtune.reporting import report
-    from augtune.training import Dimp, Imp, TrainSettings, TwoStage, Vanilla, train
+    from augtune.curation.base import curate
+    from augtune.curation.contamination import Contamination
+    from augtune.curation.dedup import Dedup
+    from augtune.data.load import load
+    from augtune.data.sample import sample
+    from augtune.embedding.encode import embed
+    from augtune.evaluation.comparisons import Runs, compare
+    from augtune.evaluation.scores import Scores, evaluate
+    from augtune.evaluation.settings import EvaluateSettings
+    from augtune.experiment.results import Results
+    from augtune.experiment.run import run
+    from augtune.generation.base import generate
+    from augtune.generation.gpt3mix import Gpt3Mix
+    from augtune.generation.imported import Imported
+    from augtune.generation.rephrase import Rephrase
+    from augtune.llm.client import LLM
+    from augtune.model.fitted import Fitted
+    from augtune.reporting.html import report
+    from augtune.training.checkers import make_checkers
+    from augtune.training.recipes import Dimp, Imp, TwoStage, Vanilla
+    from augtune.training.settings import TrainSettings
+    from augtune.training.tables import Checkers
+    from augtune.training.train import train
 
 __version__ = "0.1.0"
 
 _HOME = {
     "AugtuneError": "core.errors",
+    "BudgetError": "core.errors",
+    "Checkers": "training.tables",
     "Contamination": "curation.contamination",
     "Cost": "core.outcomes",
     "Curation": "core.outcomes",
+    "DataError": "core.errors",
     "Dataset": "core.dataset",
     "Dedup": "curation.dedup",
     "Dimp": "training.recipes",
     "Dropped": "core.outcomes",
+    "EvaluateSettings": "evaluation.settings",
     "Example": "core.dataset",
     "Fitted": "model.fitted",
     "Generation": "core.outcomes",
@@ -46,12 +63,16 @@ _HOME = {
     "HumanDataset": "core.dataset",
     "Imp": "training.recipes",
     "Imported": "generation.imported",
+    "InputError": "core.errors",
     "LLM": "llm.client",
     "Labels": "core.labels",
     "Predictions": "core.tables",
+    "ProviderError": "core.errors",
     "Rephrase": "generation.rephrase",
     "Results": "experiment.results",
+    "Runs": "evaluation.comparisons",
     "Scores": "evaluation.scores",
+    "SettingsError": "core.errors",
     "Splits": "core.dataset",
     "TrainSettings": "training.settings",
     "TwoStage": "training.recipes",
@@ -63,6 +84,7 @@ _HOME = {
     "evaluate": "evaluation.scores",
     "generate": "generation.base",
     "load": "data.load",
+    "make_checkers": "training.checkers",
     "report": "reporting.html",
     "run": "experiment.run",
     "sample": "data.sample",
