@@ -54,6 +54,7 @@ def test_charts_are_drawn(page):
     assert all(marks >= 3 and spoken > 40 for _, marks, spoken in drawn)
     assert page.locator("#chart-learning .scatterlayer .trace path.js-line").count() == 16
     assert page.locator("#chart-arms .errorbars path").count() == 4
+    assert page.locator("#chart-learning .annotation").count() == 4
     assert page.locator(".modebar-btn, .plotlyjsicon").count() == 0
 
 
@@ -232,6 +233,7 @@ def test_charts_follow_the_width(opening):
         opened.page.set_viewport_size({"width": 420, "height": 800})
         until(opened.page, "document.querySelector('#chart-arms svg').getBoundingClientRect().width < 420", True)
         assert opened.page.locator(".legend").is_visible()
+        assert opened.page.locator("#chart-learning .annotation").count() == 0
 
 
 def test_dark_scheme_reaches_page_and_charts(opening):

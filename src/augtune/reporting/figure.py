@@ -105,8 +105,10 @@ def figure_of(traces: list[Any], layout: Mapping[str, Any], *, narrow: Mapping[s
     """Return the figure as plotly checked it; unknown keys and wrong values are errors there."""
     graph = need("plotly.graph_objects", extra="report", to="draw the report")
     checked = json.loads(graph.Figure(data=traces, layout=layout).to_json(validate=False))
-    small = json.loads(graph.Figure(layout=narrow or {}).to_json(validate=False))["layout"]
-    small.pop("template", None)
+    changes = narrow or {}
+    small = json.loads(graph.Figure(layout=changes).to_json(validate=False))["layout"]
+    # plotly leaves out an empty list, which is how a narrow page takes notes away
+    small = {key: small.get(key, value) for key, value in changes.items()}
     return {"data": checked["data"], "layout": checked["layout"], "narrow": small}
 
 
