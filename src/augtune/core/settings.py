@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self, get_args
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -114,8 +115,16 @@ def _fields_at(model: type[BaseModel], path: Iterable[str]) -> list[str]:
 
 
 def describe_type(annotation: Any) -> str:
-    """Return a field's type as a user reads it, e.g. ``int | None`` or ``'cosine' | 'jaccard'``."""
-    text = str(annotation) if not isinstance(annotation, type) else annotation.__name__
-    for old, new in (("typing.", ""), ("Literal[", ""), ("NoneType", "None"), ("]", "")):
-        text = text.replace(old, new)
-    return text.replace(", ", " | ") if "Literal" in str(annotation) else text
+    """Return a field's type as a user reads it, e.g. ``int | null`` or ``'cosine' | 'jaccard'``."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if annotation is None or annotation is type(None):
+        return "null"
+    if origin is Annotated:
+        return describe_type(args[0])
+    if origin is Literal:
+        return " | ".join(map(repr, args))
+    if origin in (Union, UnionType):
+        return " | ".join(map(describe_type, args))
+    name = getattr(origin or annotation, "__name__", str(annotation))
+    inner = [describe_type(arg) for arg in args if arg is not Ellipsis]
+    return f"{name}[{', '.join(inner)}]" if inner else name

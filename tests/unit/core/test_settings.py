@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 import pytest
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from augtune.core.catalog import Catalog, Row
 from augtune.core.errors import DataError, ExtraError, SettingsError
@@ -13,7 +14,7 @@ from augtune.core.extras import need
 from augtune.core.files import append_jsonl, read_jsonl, read_text
 from augtune.core.fingerprint import fingerprint
 from augtune.core.seeds import derive, generator
-from augtune.core.settings import Settings
+from augtune.core.settings import Settings, describe_type
 
 
 class Maker(Settings):
@@ -90,6 +91,21 @@ def test_settings_inside_settings_tell_the_whole_place(fields, problem):
 def test_settings_document_their_fields_and_show_their_kind():
     assert Maker.model_fields["per_class"].description == "Rows per class."
     assert Maker(per_class=3).to_json() == {"kind": "maker", "per_class": 3, "choose": "uniform"}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text"),
+    [
+        (int, "int"),
+        (int | None, "int | null"),
+        (Literal["a", "b"], "'a' | 'b'"),
+        (Annotated[float, Field(gt=0)] | Literal["auto"] | None, "float | 'auto' | null"),
+        (dict[str, int] | list[str], "dict[str, int] | list[str]"),
+        (tuple[Path, ...], "tuple[Path]"),
+    ],
+)
+def test_types_read_as_a_user_writes_them(annotation, text):
+    assert describe_type(annotation) == text
 
 
 def test_catalog_takes_names_mappings_and_objects():
