@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from training_rows import human_rows, synthetic_rows
 
 from augtune.training.settings import TrainSettings
 from augtune.training.train import train
+from training_rows import human_rows, synthetic_rows
 
 # Written out, so that only a change of method and not one of defaults is seen here.
 SETTINGS = {

@@ -57,7 +57,7 @@ def fit(job: Job) -> Fitted:
     dataset, settings = job.dataset, job.settings
     started = time.monotonic()
     accelerator = Accelerator()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[accelerator.device] if accelerator.device.type == "cuda" else []):
         torch.manual_seed(derive(job.seed, "head"))
         classifier = Classifier.new(
             settings.encoder, dataset.labels.names, head=settings.head, dropout=settings.dropout
