@@ -14,7 +14,9 @@ UNCLEAR_SHARE = (
 )
 
 
-def soft_label(tokens: Sequence[TokenLogprobs], start: int, words: Sequence[str]) -> tuple[float, ...] | None:
+def soft_label(
+    tokens: Sequence[TokenLogprobs], start: int, words: Sequence[str], *, closed_by: str = ")"
+) -> tuple[float, ...] | None:
     """Return the probability of each label word, or None if the tokens do not tell.
 
     Every candidate token at the label's place counts for the word it begins, case and leading blanks aside, so that
@@ -26,6 +28,7 @@ def soft_label(tokens: Sequence[TokenLogprobs], start: int, words: Sequence[str]
         tokens: The reply's tokens in order.
         start: Where the label begins, in characters of the tokens joined.
         words: The ``K`` label words.
+        closed_by: What follows the label in the reply; it tells ``no`` from the start of ``not sure``.
 
     Returns:
         ``K`` probabilities that sum to 1. After Yoo et al. (Findings of EMNLP 2021), eq. 2: p(l) = p(l's tokens) over
@@ -41,7 +44,7 @@ def soft_label(tokens: Sequence[TokenLogprobs], start: int, words: Sequence[str]
         branch: tuple[str, float] | None = None
         for token, logprob in options.items():
             piece = _after(token, lead)
-            begun = _begun_by(read + piece, words) if piece is not None else []
+            begun = _begun_by(read + piece, words, closed_by) if piece is not None else []
             probability = path * math.exp(logprob)
             if len(begun) == 1:
                 mass[begun[0]] += probability
@@ -79,12 +82,11 @@ def _after(token: str, lead: str | None) -> str | None:
     return token[len(lead) :].lstrip() if token.startswith(lead) else None
 
 
-def _begun_by(read: str, words: Sequence[str]) -> list[int]:
+def _begun_by(read: str, words: Sequence[str], closed_by: str) -> list[int]:
     """Return which words begin with what was read, or are complete in it."""
     read = read.casefold()
     if not read.strip():
         return []
     forms = [word.casefold() for word in words]
-    return [
-        k for k, form in enumerate(forms) if form.startswith(read) or read.replace(" )", ")").startswith(form + ")")
-    ]
+    closed = read.replace(f" {closed_by}", closed_by)
+    return [k for k, form in enumerate(forms) if form.startswith(read) or closed.startswith(form + closed_by)]
