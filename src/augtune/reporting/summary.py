@@ -40,8 +40,8 @@ def _gain(view: RunView, arm: str | None) -> Fact | None:
     if row is None or row.difference is None:
         return None
     bounds = f" [{_points(row.interval[0])}, {_points(row.interval[1])}]" if row.interval else ""
-    note = words.unbroken(f"{words.metric_name(row.metric)}{bounds}")
-    return Fact(f"{row.arm} against {row.baseline}", f"{_points(row.difference)} points", note)
+    note = words.unbroken(f"{words.metric_name(row.metric)}{bounds} against {row.baseline}")
+    return Fact(row.arm, f"{_points(row.difference)} points", note)
 
 
 def _points(value: float) -> str:
@@ -55,7 +55,9 @@ def _certainty(view: RunView, arm: str | None) -> Fact | None:
         return None
     holds = row.p_adjusted < words.ALPHA
     test = f"{words.test_name(row.test)}, adjusted p{words.NO_BREAK}{_equals(row.p_adjusted)}"
-    return Fact("Is it real?", "Yes, it holds" if holds else "Not shown", test)
+    # with one seed the test knows chance in the rows, not chance in training
+    yes = "Yes, it holds" if len(view.seeds) > 1 else "On this one seed"
+    return Fact("Is it real?", yes if holds else "Not shown", test)
 
 
 def _equals(value: float) -> str:

@@ -8,7 +8,7 @@ from augtune.reporting import words
 from augtune.reporting.grid import Cell, Column, Grid, count_cell, number_cell, text_cell
 from augtune.reporting.palette import ArmStyle
 from augtune.reporting.read import RunView
-from augtune.reporting.schema import Comparison, CostRecord
+from augtune.reporting.schema import ArmDetails, Comparison, CostRecord
 
 __all__ = [
     "arms_grid",
@@ -45,7 +45,8 @@ def arms_grid(view: RunView, styles: Styles) -> Grid:
         cells = [_arm_cell(styles, name, view.arm_details(name).model)]
         for metric in view.metrics:
             mean, std = arm.mean.get(metric), arm.std.get(metric)
-            note = f"{words.interval(arm.interval.get(metric))} ±{words.NO_BREAK}{words.number(std)}".lstrip()
+            spread = "" if std is None else f"±{words.NO_BREAK}{words.number(std)}"
+            note = f"{words.interval(arm.interval.get(metric))} {spread}".strip()
             cells.append(number_cell(mean, words.number(mean), note, strong=mean is not None and mean == best[metric]))
         cells += [count_cell(arm.rows.human), count_cell(arm.rows.synthetic)]
         cells.append(number_cell(arm.cost.usd, words.money(arm.cost.usd)))
@@ -54,8 +55,7 @@ def arms_grid(view: RunView, styles: Styles) -> Grid:
     foot = [[_reference_name(), *(_reference(view, metric) for metric in view.metrics), *[Cell("")] * 4]]
     return Grid(
         "table-arms",
-        f"Every arm on {words.count(view.test_rows)} test rows: mean over {_seeds(view)}, "
-        "95 % interval, ± standard deviation over seeds.",
+        f"Every arm on {words.count(view.test_rows)} test rows: {_averaged(view)}.",
         columns,
         rows,
         foot if "majority" in view.results.references else (),
@@ -64,6 +64,12 @@ def arms_grid(view: RunView, styles: Styles) -> Grid:
 
 def _seeds(view: RunView) -> str:
     return "1 seed" if len(view.seeds) == 1 else f"{len(view.seeds)} seeds"
+
+
+def _averaged(view: RunView) -> str:
+    if len(view.seeds) == 1:
+        return "one seed, 95 % interval"
+    return f"mean over {_seeds(view)}, 95 % interval, ± standard deviation over seeds"
 
 
 def _reference_name() -> Cell:
@@ -199,33 +205,41 @@ def confusions_list(view: RunView, arm: str, place: int, *, limit: int = 15) -> 
 
 
 def curation_grid(view: RunView, styles: Styles) -> Grid:
-    """Return what became of the rows generated for each arm: kept, dropped by whom and why, short of the plan."""
-    rows = []
+    """Return what became of the rows written for each arm: kept, dropped by whom and why, short of the plan.
+
+    Arms to whose rows the same happened share a line.
+    """
+    groups: list[tuple[ArmDetails, list[str]]] = []
     for arm in view.arms:
         details = view.arm_details(arm)
-        by = {name: sum(reasons.values()) for name, reasons in details.dropped.items()}
-        kept = sum(details.synthetic.values())
-        if not (details.generated or kept or by):
+        if not (details.synthetic or details.dropped or details.shortfall):
             continue
-        why = ", ".join(
-            f"{words.count(n)} {reason} ({name})"
-            for name, reasons in details.dropped.items()
-            for reason, n in reasons.items()
-        )
-        cells = [count_cell(details.generated), count_cell(kept), count_cell(sum(by.values()))]
-        short = sum(details.shortfall.values())
-        rows.append(
-            [
-                _arm_cell(styles, arm),
-                *cells,
-                Cell(why or words.MISSING, value=why or None, prose=True),
-                count_cell(short),
-            ]
-        )
-    headings = ("Generated", "Kept", "Dropped")
-    columns = [Column("Arm"), *(Column(name, numeric=True) for name in headings), Column("Dropped why (by)")]
-    columns.append(Column("Fewer than asked", numeric=True))
-    return Grid("table-curation", "From generated to kept.", columns, rows, quiet=True)
+        same = [arms for other, arms in groups if _fate(other) == _fate(details)]
+        if same:
+            same[0].append(arm)
+        else:
+            groups.append((details, [arm]))
+    columns = [Column("Arm"), *(Column(name, numeric=True) for name in ("Written", "Kept", "Dropped"))]
+    columns += [Column("Dropped by whom and why"), Column("Fewer than asked", numeric=True)]
+    rows = [_curation_row(details, arms, styles) for details, arms in groups]
+    return Grid("table-curation", "From written to kept.", columns, rows, quiet=True)
+
+
+def _fate(details: ArmDetails) -> tuple[Mapping[str, int], Mapping[str, Mapping[str, int]], Mapping[str, int]]:
+    return details.synthetic, details.dropped, details.shortfall
+
+
+def _curation_row(details: ArmDetails, arms: list[str], styles: Styles) -> list[Cell]:
+    kept = sum(details.synthetic.values())
+    dropped = sum(sum(reasons.values()) for reasons in details.dropped.values())
+    why = "; ".join(
+        f"{name}: {', '.join(f'{words.count(n)} {reason}' for reason, n in reasons.items())}"
+        for name, reasons in details.dropped.items()
+    )
+    name = _arm_cell(styles, arms[0]) if len(arms) == 1 else text_cell(words.spoken_list(arms))
+    counts = [count_cell(kept + dropped), count_cell(kept), count_cell(dropped)]
+    reasons = Cell(why or words.MISSING, value=why or None, prose=True)
+    return [name, *counts, reasons, count_cell(sum(details.shortfall.values()))]
 
 
 def cost_grid(view: RunView, styles: Styles) -> Grid:

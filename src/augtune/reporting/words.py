@@ -138,8 +138,8 @@ def clip(text: str, length: int) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Return the text with its intervals kept on one line."""
-    return re.sub(r"\[[^\]\n]{1,24}\]", lambda found: found[0].replace(" ", NO_BREAK), text)
+    """Return the text with its intervals and p-values kept on one line."""
+    return re.sub(r"\[[^\]\n]{1,24}\]|\bp [=<] \d", lambda found: found[0].replace(" ", NO_BREAK), text)
 
 
 def spoken_list(names: Sequence[str]) -> str:

@@ -88,7 +88,7 @@ def test_names_with_markup_are_escaped_in_charts(view, styles):
     assert not any("<b>" in text for text in texts)
 
 
-def test_differences_chart_leaves_out_tests_without_an_interval(view, styles):
+def test_differences_chart_shows_each_arm_once(view, styles):
     assert len(differences_chart(view, styles, "accuracy").figure["data"]) == 3
     assert differences_chart(view, styles, "mcc") is None
 

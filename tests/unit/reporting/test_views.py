@@ -61,6 +61,33 @@ def test_a_gain_in_an_error_is_worse(own_run):
     assert [cell.text for cell in grid.rows[0]][2:] == ["+0.200", "–", "–", "0.010", "", "worse"]
 
 
+def test_arms_whose_rows_met_the_same_fate_share_a_line(view, styles):
+    row = views.curation_grid(view, styles).rows[0]
+    assert [cell.text for cell in row] == [
+        'human + "gpt" <b>4/5</b>, two-stage and dimp',
+        "300",
+        "270",
+        "30",
+        "dedup: 10 repeat; contamination: 10 near test row; gpt3mix: 10 unreadable",
+        "3",
+    ]
+    assert len(views.curation_grid(view, styles).rows) == 1
+
+
+def test_one_seed_has_no_spread_and_no_certainty(own_run):
+    path = own_run / "results.json"
+    value = json.loads(path.read_text())
+    value["seeds"] = [0]
+    for arm in value["arms"].values():
+        arm["std"] = {"macro_f1": None, "accuracy": None}
+    path.write_text(json.dumps(value))
+    view = read_run(own_run)
+    grid = views.arms_grid(view, arm_styles(view.arms, view.baseline))
+    assert grid.caption == "Every arm on 240 test rows: one seed, 95 % interval."
+    assert "±" not in grid.rows[0][1].note
+    assert facts(view)[1].value == "On this one seed"
+
+
 def test_confusion_shades_each_row_by_its_shares(view):
     for row in views.confusion_grid(view, "dimp", 0).rows:
         assert sum(cell.depth for cell in row[1:]) == pytest.approx(1)

@@ -83,4 +83,4 @@ def test_names_are_written_as_people_write_them():
 
 
 def test_intervals_are_kept_on_one_line():
-    assert words.unbroken("dimp, 0.9 [0.8, 1.0] (3)") == "dimp, 0.9 [0.8,\u00a01.0] (3)"
+    assert words.unbroken("dimp, 0.9 [0.8, 1.0], p < 0.001") == "dimp, 0.9 [0.8,\u00a01.0], p\u00a0<\u00a00.001"
