@@ -110,7 +110,7 @@ def test_cost_per_point_needs_a_cost_and_a_gain(view):
 def test_facts_judge_the_best_arm(view):
     found = facts(view)
     assert [fact.label for fact in found] == [
-        "dimp against human only",
+        "dimp",
         "Is it real?",
         "Cost of its rows",
         "Measured on",
