@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from augtune.core.encoders import locate
 from augtune.core.errors import DataError
 from augtune.core.files import atomic_write, write_json, write_jsonl
 from augtune.experiment import document
-from augtune.experiment.plan import Plan, read_plan
+from augtune.experiment.plan import ArmPlan, Plan, read_plan
 from augtune.experiment.results import Results
 from augtune.experiment.rows import HumanRows, human_rows
 from augtune.experiment.scoring import ArmOutcome, details_of, results_of
@@ -48,18 +49,19 @@ def run(
     store = RunFolder(Path(out) / plan.experiment.name, plan.experiment.name, listen or (lambda event: None))
     with store.claimed():
         with atomic_write(store.path / "experiment.yaml") as stream:
-            stream.write(document.dump(_resolved(plan)))
+            stream.write(document.dump(_resolved(plan, store.path)))
         store.event("run-started", name=plan.experiment.name, arms=len(plan.arms), seeds=len(plan.experiment.seeds))
         warnings = _warnings(plan, human)
         stages = Stages(plan, store, human)
         outcomes = []
         for arm in plan.arms:
             rows = stages.rows(arm)
-            warnings += _row_warnings(arm.name, rows)
             _write_rows(store.path / "data" / arm.folder, rows, human)
+            _check_rows(arm, rows)
             trained = tuple(stages.trained(arm, rows, seed) for seed in plan.experiment.seeds)
             outcomes.append(ArmOutcome(arm, rows, trained))
             _write_arm(store.path, plan, outcomes[-1])
+        warnings += _shortfalls(outcomes)
         for warning in warnings:
             store.event("warning", message=warning)
         results = results_of(plan, human, outcomes)
@@ -81,14 +83,25 @@ def _check_encoders(plan: Plan) -> None:
             load_tokenizer(name)
 
 
-def _resolved(plan: Plan) -> dict[str, Any]:
-    """Return the file as it is meant: overrides applied, defaults filled in; it runs to the same results."""
-    top = plan.experiment.model_dump(mode="json", exclude={"generate", "curate", "train", "arms"})
-    arms = {
-        arm.name: {key: value for key, value in arm.to_json().items() if value is not None or key != "train"}
-        for arm in plan.arms
-    }
-    return {**{key: value for key, value in top.items() if value is not None}, "arms": arms}
+def _resolved(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Return the file as it is meant, to stand in ``folder``: overrides applied, defaults filled in.
+
+    Paths are as seen from there, so that the run folder and what it was made from can be moved together.
+    """
+
+    def seen(text: str) -> str:
+        return os.path.relpath(text, folder) if Path(text).exists() else text
+
+    top = plan.experiment.model_dump(mode="json", exclude={"generate", "curate", "train", "arms"}, exclude_none=True)
+    top["data"]["source"] = seen(plan.path(plan.experiment.data.source))
+    if top.get("llm", {}).get("replay"):
+        top["llm"]["replay"] = seen(top["llm"]["replay"])
+    arms = {arm.name: arm.to_json() for arm in plan.arms}
+    for arm in arms.values():
+        for generator in arm["generate"] or []:
+            if "path" in generator:
+                generator["path"] = seen(generator["path"])
+    return {**top, "arms": arms}
 
 
 def _warnings(plan: Plan, human: HumanRows) -> list[str]:
@@ -107,17 +120,25 @@ def _warnings(plan: Plan, human: HumanRows) -> list[str]:
     return found
 
 
-def _row_warnings(arm: str, rows: ArmRows) -> list[str]:
-    found = []
+def _check_rows(arm: ArmPlan, rows: ArmRows) -> None:
     if rows.kept is not None and not len(rows.kept):
         raise DataError(
-            f"arm {arm!r}: no synthetic row is left after curation ({rows.generated} were generated).",
-            hint="Look at data/ARM/dropped.jsonl in the run folder for the reasons.",
+            f"arm {arm.name!r}: no synthetic row is left after curation ({rows.generated} were generated).",
+            hint=f"Look at data/{arm.folder}/dropped.jsonl in the run folder for the reasons.",
         )
-    if rows.shortfall:
-        missing = ", ".join(f"{label} {number}" for label, number in rows.shortfall.items())
-        found.append(f"{arm}: fewer rows than asked for were generated; missing: {missing}.")
-    return found
+
+
+def _shortfalls(outcomes: Sequence[ArmOutcome]) -> list[str]:
+    """Return one warning for each shortfall, naming all arms that share the rows."""
+    arms: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.rows.shortfall:
+            missing = ", ".join(f"{label} {number}" for label, number in outcome.rows.shortfall.items())
+            arms.setdefault(missing, []).append(outcome.plan.name)
+    return [
+        f"Fewer rows than asked for were generated for {', '.join(names)}; missing: {missing}."
+        for missing, names in arms.items()
+    ]
 
 
 def _write_rows(folder: Path, rows: ArmRows, human: HumanRows) -> None:
