@@ -17,8 +17,8 @@ from augtune.collaboration.settings import AskSettings
 from augtune.core.errors import InputError, ProviderError
 from augtune.core.fingerprint import fingerprint
 from augtune.core.labels import Labels
+from augtune.core.prompts import listed
 from augtune.generation.base import spent
-from augtune.generation.prompt import listed
 from augtune.llm.failures import CallError
 from augtune.llm.messages import Message, Reply, Request
 

@@ -12,8 +12,8 @@ from jinja2 import Environment, TemplateSyntaxError, meta
 
 from augtune.core.errors import InputError
 from augtune.core.labels import Labels
+from augtune.core.prompts import Prompt, folded, listed, read
 from augtune.core.settings import suggestion
-from augtune.generation.prompt import Prompt, folded, listed, load
 from augtune.llm.messages import Message
 
 __all__ = ["FORMS", "Form", "Shown", "find_form"]
@@ -114,29 +114,28 @@ def find_form(name: str) -> Form:
         InputError: If there is no such form, or the file is none.
     """
     if name in FORMS:
-        return _loaded(name, FOLDER, 0)
+        return _loaded(name, FOLDER / f"{name}{ENDING}", 0)
     path = Path(name)
     if path.suffix != ENDING:
         raise InputError(f"form: no prompt form is called {name!r}{suggestion(name, FORMS)}")
     if not path.is_file():
         raise InputError(f"form: {path}: no such file.")
-    return _loaded(path.stem, path.resolve().parent, path.stat().st_mtime_ns)
+    return _loaded(path.stem, path.resolve(), path.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=32)
-def _loaded(name: str, folder: Path, changed_at: int) -> Form:
-    prompt = load(name, folder) if not changed_at else load.__wrapped__(name, folder)
+def _loaded(name: str, path: Path, changed_at: int) -> Form:
+    prompt = read(path)
     system, split, user = prompt.body.partition(SPLIT)
-    place = f"{folder / name}{ENDING}"
     try:
         used = meta.find_undeclared_variables(_parser().parse(prompt.body))
     except TemplateSyntaxError as error:
-        raise InputError(f"{place}: line {error.lineno}: {error.message}") from error
+        raise InputError(f"{path}: line {error.lineno}: {error.message}") from error
     if unknown := sorted(used - KNOWN):
         near = suggestion(unknown[0], sorted(KNOWN))
-        raise InputError(f"{place}: {unknown[0]!r} is nothing that a prompt is given{near}")
+        raise InputError(f"{path}: {unknown[0]!r} is nothing that a prompt is given{near}")
     if "text" not in used:
-        raise InputError(f"{place}: the prompt never shows {{{{ text }}}}.")
+        raise InputError(f"{path}: the prompt never shows {{{{ text }}}}.")
     return Form(
         name,
         prompt,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from augtune.core.errors import ProviderError
 from augtune.core.labels import Labels
+from augtune.core.replies import ReplyError, label_named, object_in, word_key
 from augtune.generation.hygiene import is_refusal
 from augtune.generation.soft import soft_label
 from augtune.llm.messages import Reply
@@ -19,8 +19,6 @@ __all__ = ["Problem", "Reading", "read_reply", "schema_of"]
 Problem = Literal["no reply", "empty", "refused", "cut off", "more than a label", "not a label"]
 
 FIELD = "label"
-ECHO = re.compile(r"label\s*:\s*", re.IGNORECASE)
-WRAPS = ("**", "`", '"', "'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,43 +74,21 @@ def read_reply(reply: Reply | ProviderError, labels: Labels) -> Reading:
 
 def _label_in(text: str, labels: Labels) -> tuple[str | None, str]:
     """Return the label a text is, and the character that closes it in the text."""
-    said = _said(text)
-    if said is not None:
-        return _same(said, labels), '"'
-    return _same(text, labels) or _same(_bare(text), labels), "\n"
-
-
-def _said(text: str) -> str | None:
-    """Return what a JSON answer has for the label, None if the text is no such answer."""
-    if not text.startswith("{"):
-        return None
+    if not text.startswith(("{", "```")):
+        return _named(text, labels), "\n"
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return None
-    if not isinstance(value, Mapping) or set(value) != {FIELD} or not isinstance(value[FIELD], str):
-        return None
-    return str(value[FIELD])
+        said = object_in(text, [FIELD])[FIELD]
+    except ReplyError:
+        return None, ""
+    return (_named(said, labels) if isinstance(said, str) else None), '"'
 
 
-def _bare(text: str) -> str:
-    """Return a text without the field's name before it and without a full stop, quotes or bold around it."""
-    text = ECHO.sub("", text, count=1) if ECHO.match(text) else text
-    for _ in range(3):
-        text = text.removesuffix(".").strip()
-        for mark in WRAPS:
-            if len(text) > 2 * len(mark) and text.startswith(mark) and text.endswith(mark):
-                text = text[len(mark) : -len(mark)].strip()
-    return text
-
-
-def _same(text: str, labels: Labels) -> str | None:
-    """Return the label a text spells; where only case tells labels apart, it has to be exact."""
-    text = text.strip()
+def _named(text: str, labels: Labels) -> str | None:
+    """Return the label a text spells; where only case or blanks tell labels apart, it has to be exact."""
     if text in labels:
         return text
-    alike = [name for name in labels if name.strip().casefold() == text.casefold()]
-    return alike[0] if len(alike) == 1 else None
+    forms = Counter(map(word_key, labels))
+    return label_named(text, {name: name for name in labels if forms[word_key(name)] == 1})
 
 
 def _why_not(text: str, labels: Labels) -> Problem:
