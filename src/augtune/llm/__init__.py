@@ -8,6 +8,7 @@ __all__ = ["PROVIDERS"]
 PROVIDERS: Catalog[Settings] = Catalog(
     "provider",
     {
+        "local": Row("augtune.llm.providers.local:Local", "A transformers model in this process; scores texts too."),
         "openai": Row("augtune.llm.providers.openai:OpenAI", "Any OpenAI-compatible address, by name or by base_url."),
         "replay": Row("augtune.llm.providers.replay:Replay", "A recording of replies; no network, no cost."),
         "scripted": Row("augtune.llm.providers.scripted:Scripted", "Replies written beforehand, for tests and demos."),

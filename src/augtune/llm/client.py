@@ -18,9 +18,11 @@ from augtune.llm.dispatch import Dispatch, Health
 from augtune.llm.engine import Engine
 from augtune.llm.messages import Message, Reply, Request
 from augtune.llm.provider import Provider
+from augtune.llm.providers.local import Local, check_place
 from augtune.llm.providers.openai import OpenAI
 from augtune.llm.providers.replay import Replay, write_recording
 from augtune.llm.providers.scripted import Scripted
+from augtune.llm.scoring import calibrated, logprobs_of
 from augtune.llm.settings import LLMSettings, Target, price_of, target_of
 
 __all__ = ["LLM", "Answer", "OnAnswer"]
@@ -94,6 +96,11 @@ class LLM:
         return self._target.model
 
     @property
+    def can_score(self) -> bool:
+        """Whether ``score`` works: the model runs in this process, or its scores are on record."""
+        return bool(getattr(self._provider, "can_score", False))
+
+    @property
     def cost(self) -> Cost:
         """What the calls made through this object have cost so far; None where its price is unknown."""
         return self._before if self._engine is None else self._before + self._engine.cost
@@ -139,10 +146,39 @@ class LLM:
             ProviderError: If the model did not answer it.
             BudgetError: If the budget does not cover it.
         """
-        answer = self.send_all([request])[0]
-        if isinstance(answer, ProviderError):
-            raise answer
-        return answer
+        return _reply(self.send_all([request])[0])
+
+    def score(
+        self,
+        continuations: Sequence[str],
+        *,
+        messages: Sequence[Message] | None = None,
+        prompt: str | None = None,
+        by_length: bool = False,
+        content_free: Sequence[str | Sequence[Message]] = (),
+    ) -> tuple[float, ...]:
+        """Return how likely each text is as what comes next: natural logs of probabilities, one per text.
+
+        For many prompts at once, send requests with ``continuations`` and read the replies with
+        ``augtune.llm.scoring``.
+
+        Args:
+            continuations: The ``K`` texts, with the blank they begin with, e.g. ``(" positive", " negative")``.
+            messages: A chat.
+            prompt: Or a text to be continued.
+            by_length: Divide each by its number of tokens.
+            content_free: The same prompt with texts that say nothing, to calibrate by; the result then sums to 1 as
+                probabilities.
+
+        Raises:
+            ProviderError: If the model gives no scores.
+        """
+        asked = [(messages, prompt), *((None, one) if isinstance(one, str) else (one, None) for one in content_free)]
+        answers = self.send_all(
+            [self.request(messages=m, prompt=p, continuations=tuple(continuations)) for m, p in asked]
+        )
+        read = [logprobs_of(_reply(answer), by_length=by_length) for answer in answers]
+        return calibrated(read[0], read[1:]) if content_free else read[0]
 
     def send_all(self, requests: Sequence[Request], *, on_answer: OnAnswer | None = None) -> list[Answer]:
         """Return the answers to all requests, in their order; many are under way at once.
@@ -203,6 +239,12 @@ class LLM:
         return f"{self._target.provider}/{self._target.model} · {self.cost}"
 
 
+def _reply(answer: Answer) -> Reply:
+    if isinstance(answer, ProviderError):
+        raise answer
+    return answer
+
+
 def _wind_down(dispatch: Dispatch, done: Future[None]) -> None:
     """Send nothing more, and give the calls that are out some seconds to be answered and kept."""
     loop.call_soon(dispatch.stop)
@@ -223,10 +265,14 @@ def _connect(settings: LLMSettings, provider: Provider | None) -> tuple[Target, 
         recording = Replay(settings.replay)
         return _recorded_target(settings, recording), recording
     target = target_of(settings)
-    if target.base_url is None:
+    if target.provider == "scripted":
         return target, Scripted(Path(target.model))
+    if target.provider == "local":
+        place = str(settings.model).partition("/")[2]
+        check_place(place)
+        return target, Local(model=place, **settings.local.model_dump())
     return target, OpenAI(
-        base_url=target.base_url, api_key_env=target.api_key_env, max_tokens_field=target.max_tokens_field
+        base_url=target.base_url or "", api_key_env=target.api_key_env, max_tokens_field=target.max_tokens_field
     )
 
 
@@ -235,7 +281,8 @@ def _recorded_target(settings: LLMSettings, recording: Replay) -> Target:
     models = [Target(*model, is_free=True) for model in recording.models]
     if settings.model is not None:
         wanted = target_of(settings)
-        same = [m for m in models if (m.provider, m.model) == (wanted.provider, wanted.model)]
+        known = {wanted.model, wanted.model.rpartition("/")[2]}  # a local model's folder need not be here
+        same = [m for m in models if m.provider == wanted.provider and m.model in known]
         alone = len(same) == 1 and settings.base_url is None
         return same[0] if alone else replace(wanted, is_free=True)
     if len(models) != 1:

@@ -45,7 +45,7 @@ class Engine:
     def __init__(self, provider: Provider, settings: LLMSettings, price: Price | None) -> None:
         self._innermost = provider
         self._meter: Meter | None = None
-        self.wire = Wire(provider, settings.timeout_s)
+        self.wire = Wire(provider, None if getattr(provider, "takes_its_time", False) else settings.timeout_s)
         inner: Provider = self.wire
         if isinstance(provider, Replay):
             self.store = Store(None)

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 from augtune.core.errors import InputError
 from augtune.core.fingerprint import canonical
 
-__all__ = ["OWN_FIELDS", "FinishReason", "Message", "Reply", "Request", "TokenLogprobs", "not_extra"]
+__all__ = ["OWN_FIELDS", "FinishReason", "Message", "Reply", "Request", "Score", "TokenLogprobs", "not_extra"]
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "refusal", "other"]
@@ -54,7 +54,7 @@ class Request:
 
     Args:
         provider: Name of the provider, e.g. ``openai``.
-        base_url: Address of the provider's API, or None where there is none.
+        base_url: Address of the provider's API; for a model in a folder ``weights:`` and a fingerprint of it; or None.
         model: The model's name at the provider, e.g. ``gpt-4.1-mini``.
         messages: The chat; empty if ``prompt`` is given.
         prompt: Text to be continued (the legacy completion form); None for a chat.
@@ -69,6 +69,7 @@ class Request:
         seed: Seed the provider is asked to draw with.
         draw: Number of this sample of the same prompt, from 0; it tells repeated samples apart and is not sent.
         extra: Further fields of the request's body, e.g. ``{"reasoning_effort": "none"}``.
+        continuations: Texts to score as what comes next, in place of writing a reply; the reply has their ``scores``.
 
     Raises:
         InputError: If neither or both of ``messages`` and ``prompt`` are given, or ``extra`` has what it may not have.
@@ -90,6 +91,7 @@ class Request:
     seed: int | None = None
     draw: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
+    continuations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.messages) == (self.prompt is not None):
@@ -98,6 +100,7 @@ class Request:
             raise InputError(not_extra(own))
         object.__setattr__(self, "messages", tuple(self.messages))
         object.__setattr__(self, "stop", tuple(self.stop))
+        object.__setattr__(self, "continuations", tuple(self.continuations))
         for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty"):
             value = getattr(self, name)
             if value is not None:
@@ -129,8 +132,9 @@ class Request:
                 value[item.name] = content
         if self.messages:
             value["messages"] = [{"role": message.role, "content": message.content} for message in self.messages]
-        if self.stop:
-            value["stop"] = list(self.stop)
+        for name in ("stop", "continuations"):
+            if getattr(self, name):
+                value[name] = list(getattr(self, name))
         if self.schema is not None:
             value["schema"] = self.schema
         return value
@@ -141,8 +145,9 @@ class Request:
         known = dict(value)
         if "messages" in known:
             known["messages"] = tuple(Message(m["role"], m["content"]) for m in known["messages"])
-        if "stop" in known:
-            known["stop"] = tuple(known["stop"])
+        for name in ("stop", "continuations"):
+            if name in known:
+                known[name] = tuple(known[name])
         return cls(**known)
 
 
@@ -162,6 +167,21 @@ class TokenLogprobs:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """How likely a text is as what comes next.
+
+    Args:
+        text: The continuation.
+        logprob: Natural log of its probability: the sum over its tokens.
+        tokens: How many tokens that sum is over.
+    """
+
+    text: str
+    logprob: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What a model answered.
 
@@ -173,6 +193,7 @@ class Reply:
         tokens_cached: How many of ``tokens_in`` the provider had cached on its side.
         logprobs: One entry per token, or None if the provider gave none.
         model: The model that answered, as the provider calls it; dated where the request's name was not.
+        scores: One for each of the request's ``continuations``, in their order; the likeliest is the ``text``.
     """
 
     text: str
@@ -182,6 +203,7 @@ class Reply:
     tokens_cached: int = 0
     logprobs: tuple[TokenLogprobs, ...] | None = None
     model: str | None = None
+    scores: tuple[Score, ...] | None = None
 
     @property
     def problem(self) -> str | None:
@@ -198,6 +220,8 @@ class Reply:
             value["logprobs"] = [
                 {"token": t.token, "logprob": t.logprob, "top": [list(pair) for pair in t.top]} for t in self.logprobs
             ]
+        if self.scores is not None:
+            value["scores"] = [{"text": s.text, "logprob": s.logprob, "tokens": s.tokens} for s in self.scores]
         return value
 
     @classmethod
@@ -206,6 +230,8 @@ class Reply:
         known = dict(value)
         if known.get("logprobs") is not None:
             known["logprobs"] = tuple(_token(entry) for entry in cast("Sequence[Mapping[str, Any]]", known["logprobs"]))
+        if known.get("scores") is not None:
+            known["scores"] = tuple(Score(**entry) for entry in cast("Sequence[Mapping[str, Any]]", known["scores"]))
         return cls(**known)
 
 

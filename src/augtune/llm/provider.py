@@ -13,7 +13,9 @@ __all__ = ["Provider"]
 class Provider(Protocol):
     """Anything that answers requests.
 
-    A class with this one method can be given to ``LLM`` in place of a model's name.
+    A class with this one method can be given to ``LLM`` in place of a model's name. It may say ``can_score = True`` if
+    it answers requests with ``continuations`` by their scores, and ``takes_its_time = True`` if calls wait in a line of
+    its own, so that ``timeout_s`` does not apply.
     """
 
     async def send(self, request: Request) -> Reply:

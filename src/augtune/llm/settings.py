@@ -13,6 +13,7 @@ from augtune.core.settings import Settings, suggestion
 from augtune.llm.messages import OWN_FIELDS, not_extra
 from augtune.llm.presets import PRESETS, MaxTokensField, Preset
 from augtune.llm.prices import FREE, Budget, Price, list_price
+from augtune.llm.providers.local import LocalOptions, weights_name
 
 __all__ = ["LLMSettings", "Target", "price_of", "target_of"]
 
@@ -21,7 +22,7 @@ class LLMSettings(Settings):
     """Which language model answers, how fast it is asked and how much that may cost."""
 
     model: str | None = None
-    """PROVIDER/MODEL, e.g. openai/gpt-4.1-mini, ollama/llama3.2 or scripted/PATH. May be left out with replay."""
+    """PROVIDER/MODEL, e.g. openai/gpt-4.1-mini, ollama/llama3.2 or local/FOLDER. May be left out with replay."""
 
     base_url: str | None = None
     """Address of an OpenAI-compatible API, e.g. http://127.0.0.1:8000/v1, in place of the provider's own."""
@@ -55,6 +56,9 @@ class LLMSettings(Settings):
 
     give_up_after_s: float = Field(default=600.0, ge=0, allow_inf_nan=False)
     """Most seconds one call waits between attempts, all its waits together."""
+
+    local: LocalOptions = Field(default_factory=LocalOptions)
+    """How a model in this process (local/FOLDER, local/HUB_NAME) runs: {device, dtype, batch_size, revision}."""
 
     extra: dict[str, Any] = Field(default_factory=dict)
     """Further fields of every request's body, e.g. {reasoning_effort: none}."""
@@ -90,7 +94,7 @@ class Target:
 
     Args:
         provider: The provider's name.
-        base_url: Its address; None for one without.
+        base_url: Its address; for a local model which weights they are; None for one without.
         model: The model's name there.
         api_key_env: Environment variable that holds the key; None if none is sent.
         max_tokens_field: Name of the output limit in a chat's body there.
@@ -119,13 +123,18 @@ def target_of(settings: LLMSettings) -> Target:
     provider, slash, model = settings.model.partition("/")
     if provider == "scripted" and model:
         return Target("scripted", None, model, is_free=True)
+    if provider == "local" and model:
+        if settings.base_url is not None:
+            raise SettingsError("llm.base_url: a local model has no address; leave it out, or name a provider")
+        name, weights = weights_name(model, settings.local)
+        return Target("local", weights, name, is_free=True)
     if provider in PRESETS and model:
         return _preset(settings, provider, model, PRESETS[provider])
     if settings.base_url is not None and provider not in PRESETS:
         return Target("openai", settings.base_url, settings.model, settings.api_key_env)
     if not slash or not model:
         raise SettingsError(f"llm.model: expected PROVIDER/MODEL, e.g. openai/gpt-4.1-mini, got {settings.model!r}")
-    known = suggestion(provider, [*PRESETS, "scripted"])
+    known = suggestion(provider, [*PRESETS, "local", "scripted"])
     raise SettingsError(f"llm.model: no provider is called {provider!r}{known}")
 
 

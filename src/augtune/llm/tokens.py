@@ -20,4 +20,6 @@ def most_tokens_in(request: Request) -> int:
     count += sum(PER_MESSAGE for _ in request.messages)
     if request.schema is not None:
         count += len(canonical(request.schema).encode())
+    for continuation in request.continuations:
+        count += PER_MESSAGE + len(continuation.encode())
     return count

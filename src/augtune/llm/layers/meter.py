@@ -108,7 +108,7 @@ class Meter:
 
     def _most(self, request: Request) -> Payment:
         tokens_in, tokens_out = most_tokens_in(request), request.max_tokens or 0
-        if self._budget is not None and self._budget.unit != "calls" and request.max_tokens is None:
+        if self._budget is not None and self._budget.unit != "calls" and _is_endless(request):
             raise SettingsError(
                 f"max_tokens: missing; a budget of {self._budget} can only be held if the length of a reply is limited"
             )
@@ -167,3 +167,8 @@ class Meter:
             f"up to {budget.show(amount)}.",
             hint="Every reply is kept. Raise llm.budget and run again to carry on from here.",
         )
+
+
+def _is_endless(request: Request) -> bool:
+    """Return whether nothing limits a reply's length; scores have none."""
+    return request.max_tokens is None and not request.continuations

@@ -19,10 +19,10 @@ class Wire:
 
     Args:
         inner: Who is asked.
-        timeout_s: Seconds until the whole reply has to be there.
+        timeout_s: Seconds until the whole reply has to be there; None for a provider that has a line of its own.
     """
 
-    def __init__(self, inner: Provider, timeout_s: float) -> None:
+    def __init__(self, inner: Provider, timeout_s: float | None) -> None:
         self._inner = inner
         self._timeout_s = timeout_s
         self._out: set[asyncio.Task[Any] | None] = set()
@@ -43,7 +43,7 @@ class Wire:
             if task in self._last:
                 task.cancel()  # its reply was awaited, a second attempt will not be
             if isinstance(error, TimeoutError):
-                raise _late(request, self._timeout_s) from error
+                raise _late(request, self._timeout_s or 0.0) from error
             raise
         finally:
             self._out.discard(task)

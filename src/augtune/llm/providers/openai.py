@@ -51,6 +51,8 @@ class OpenAI(Settings):
         place = Place(f"{request.provider}/{request.model}", self.base_url, self.api_key_env, self._key)
         if request.schema is not None and request.prompt is not None:
             raise InputError("a schema can be asked for in a chat (messages) only, not for a prompt to be continued.")
+        if request.continuations:
+            raise _cannot_score(place)
         resource = client.completions if request.prompt is not None else client.chat.completions
         try:
             raw = await resource.with_raw_response.create(**body_of(request, self.max_tokens_field))
@@ -77,6 +79,14 @@ class OpenAI(Settings):
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+
+def _cannot_score(place: Place) -> CallError:
+    return CallError(
+        f"{place.model}: the API writes replies and cannot score given texts.",
+        "setup",
+        hint="Take local/FOLDER_OR_HUB_NAME as llm.model, or another source of soft labels.",
+    )
 
 
 def _unreadable(text: str, place: Place) -> CallError:

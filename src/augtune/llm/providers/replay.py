@@ -55,6 +55,11 @@ class Replay(Settings):
         """Provider, base address and model of every model in the recording, in order of appearance."""
         return tuple(self._models)
 
+    @property
+    def can_score(self) -> bool:
+        """Whether scores of continuations are among the replies."""
+        return any(reply.scores is not None for reply in self._replies.values())
+
     async def send(self, request: Request) -> Reply:
         """Return the recorded reply.
 
