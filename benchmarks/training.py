@@ -81,7 +81,9 @@ def by_trainer(train_rows: HumanDataset, test: HumanDataset, steps: int, seed: i
 def by_augtune(train_rows: HumanDataset, test: HumanDataset, steps: int, seed: int) -> tuple[float, float, str]:
     """Return seconds and test accuracy of augtune, and the precision it chose."""
     started = time.perf_counter()
-    fitted = train(train_rows, seed=seed, encoder=ENCODER, steps=steps, batch_size=BATCH, lr=5e-5)
+    fitted = train(
+        train_rows, seed=seed, encoder=ENCODER, head="own", steps=steps, batch_size=BATCH, lr=5e-5, head_lr=5e-5
+    )
     seconds = time.perf_counter() - started
     return seconds, float((fitted.predict(test).indices == test.label_indices).mean()), fitted.precision
 

@@ -42,9 +42,7 @@ class Classifier(nn.Module):
         self.head: Head = head
 
     @classmethod
-    def new(
-        cls, encoder: str, labels: Sequence[str], *, head: Head = "own", dropout: float | None = None
-    ) -> Classifier:
+    def new(cls, encoder: str, labels: Sequence[str], *, head: Head, dropout: float | None = None) -> Classifier:
         """Return a classifier with pretrained encoder and a head drawn from torch's current random state.
 
         Args:

@@ -42,6 +42,8 @@ class Pooled(nn.Module):
 
     def __init__(self, encoder: Any, classes: int, how: Literal["mean", "cls"], dropout: float) -> None:
         super().__init__()
+        if getattr(encoder, "pooler", None) is not None:
+            encoder.pooler = None  # would be computed, saved and left untrained
         self.encoder = encoder
         self.how = how
         self.dropout = nn.Dropout(dropout)

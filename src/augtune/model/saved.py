@@ -160,7 +160,8 @@ def _classifier(folder: Path, about: Mapping[str, Any]) -> Classifier:
                 net.out.load_state_dict(load_file(folder / HEAD))
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _damaged(folder, str(error).splitlines()[0]) from error
-    wrong = [*found["missing_keys"], *found["unexpected_keys"], *(key[0] for key in found["mismatched_keys"])]
+    missing = [key for key in found["missing_keys"] if own or not key.startswith("pooler.")]
+    wrong = [*missing, *found["unexpected_keys"], *(key[0] for key in found["mismatched_keys"])]
     if wrong:
         raise _damaged(folder, f"{len(wrong)} weights do not fit, the first is {wrong[0]!r}")
     classifier = Classifier(net, about["head"])

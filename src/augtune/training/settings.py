@@ -36,8 +36,12 @@ class TrainSettings(Settings):
 
     encoder: str = DEFAULT_ENCODER
     """A folder, bundled/minilm, or a name on the Hugging Face hub."""
-    head: Literal["own", "mean", "cls"] = "own"
-    """own: the encoder's own head, so transformers' pipeline reads a saved folder; mean, cls: pooling and a layer."""
+    head: Literal["own", "mean", "cls"] = "mean"
+    """mean, cls: pooling and a layer; own: the encoder's own head, so transformers' pipeline reads a saved folder.
+
+    mean is the default for its macro-F1 after 200 steps of the bundled MiniLM on 150 to 220 human rows, against own at
+    the same rates: trec6 0.858 and 0.812, hypo_l 0.635 and 0.631 (2 seeds), questionintimacy 0.429 and 0.419,
+    tweet_emotion 0.626 and 0.582 (1 seed); on trec6 cls came to 0.813."""
     recipe: Annotated[
         Recipe,
         BeforeValidator(lambda value: RECIPES.parse(value, where="recipe")),
@@ -58,8 +62,11 @@ class TrainSettings(Settings):
     """Rows per optimizer step."""
     lr: float = Field(default=5e-5, gt=0, allow_inf_nan=False)
     """Highest learning rate."""
-    head_lr: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Highest learning rate of the new head; None: lr."""
+    head_lr: float | None = Field(default=1e-3, gt=0, allow_inf_nan=False)
+    """Highest learning rate of the head, which starts from nothing; None: lr.
+
+    After 200 steps 1e-3 gave trec6 a macro-F1 of 0.858, lr 0.821 and 5e-3 0.827 (mean pooling, 2 seeds); on hypo_l
+    there was no difference."""
     weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False)
     """Decoupled weight decay, of everything but biases and normalisation."""
     warmup_share: float = Field(default=0.06, ge=0, lt=1)

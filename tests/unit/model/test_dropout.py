@@ -40,7 +40,7 @@ def test_stream_dropout_does_nothing_outside_training():
 def classifier(tiny_encoder):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Classifier.new(tiny_encoder, ["a", "b"])
+        return Classifier.new(tiny_encoder, ["a", "b"], head="own")
 
 
 def test_training_forward_uses_the_source_and_no_global_state(classifier):

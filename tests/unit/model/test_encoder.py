@@ -52,7 +52,7 @@ def test_parts_are_found_in_every_layout(saved):
 
 
 def test_own_head_trains_the_top_layer_in_every_layout(saved):
-    classifier = Classifier.new(saved[0], ["a", "b", "c"])
+    classifier = Classifier.new(saved[0], ["a", "b", "c"], head="own")
     classifier.train_only(1)
     trained = {id(p) for p in classifier.parameters() if p.requires_grad}
     assert {id(p) for p in layers_of(classifier.encoder)[2].parameters()} <= trained

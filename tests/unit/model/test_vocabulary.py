@@ -13,7 +13,7 @@ from augtune.model.vocabulary import small_vocabulary
 def classifier(tiny_encoder):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Classifier.new(tiny_encoder, ["a", "b"])
+        return Classifier.new(tiny_encoder, ["a", "b"], head="own")
 
 
 def _train(classifier, encoded, decayed):
@@ -28,7 +28,7 @@ def _train(classifier, encoded, decayed):
 
 
 def test_training_on_the_small_vocabulary_gives_the_weights_of_training_on_the_whole(classifier, tiny_encoder):
-    other = Classifier.new(tiny_encoder, ["a", "b"])
+    other = Classifier.new(tiny_encoder, ["a", "b"], head="own")
     other.load_state_dict(classifier.state_dict())
     encoded = encode(load_tokenizer(tiny_encoder), ["good film", "bad plot today"], max_length=64)
     _train(other, encoded, lambda lr, weight_decay: None)

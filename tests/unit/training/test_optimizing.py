@@ -29,7 +29,7 @@ def test_constant_schedule_stays():
 
 @pytest.fixture
 def classifier(tiny_encoder):
-    return Classifier.new(tiny_encoder, ["a", "b"])
+    return Classifier.new(tiny_encoder, ["a", "b"], head="own")
 
 
 @pytest.mark.parametrize("trainable", ["all", "head", 0, 1, 2])

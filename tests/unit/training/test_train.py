@@ -19,7 +19,7 @@ from training_rows import LABELS, human_rows, pair_rows, synthetic_rows
 
 @pytest.fixture
 def settings(tiny_encoder):
-    return TrainSettings(encoder=tiny_encoder, steps=6, batch_size=4, precision="fp32")
+    return TrainSettings(encoder=tiny_encoder, head="own", head_lr=None, steps=6, batch_size=4, precision="fp32")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
