@@ -9,7 +9,7 @@ Shapes: ``N`` rows, ``K`` classes, ``F`` folds.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from augtune.model.batching import encode
 from augtune.model.fitted import Fitted
 from augtune.model.precision import choose
 from augtune.training.fitting import Job, fit
+from augtune.training.probe import features, fit_probe
 from augtune.training.settings import TrainSettings
 from augtune.training.tables import Checkers
 
@@ -69,16 +70,11 @@ def _checker(name: str, dataset: Dataset, settings: TrainSettings, seed: int) ->
     own = np.flatnonzero(human if name == "quality" else ~human)
     rows = dataset.take(own)
     _check(name, rows)
-    plan = settings.changed(
-        recipe="vanilla", loss="cross_entropy", keep="last", allow_missing=True,
-        encoder=settings.checkers.encoder or settings.encoder,
-        steps=settings.checkers.steps or max(1, settings.steps_for(len(dataset)) // 2), epochs=None,
-    )  # fmt: skip
-    fold_of = spread(rows.label_indices, settings.checkers.folds, generator(seed, name, "folds"))
-    logs = np.zeros((fold_of.max() + 1, len(dataset), len(dataset.labels)))
-    for fold in range(len(logs)):
-        job = Job(rows.take(np.flatnonzero(fold_of != fold)), plan, derive(seed, name, fold))
-        logs[fold] = _log_probabilities(fit(job), dataset, plan)
+    chance = generator(seed, name, "folds")
+    fold_of = spread(rows.label_indices, settings.checkers.folds, chance)
+    judge = _probed if settings.checkers.model == "probe" else _fine_tuned
+    parts = [own[fold_of != fold] for fold in range(fold_of.max() + 1)]
+    logs = judge(name, dataset, parts, settings, seed)
     unseen = np.full(len(dataset), -1)
     unseen[own] = fold_of
     held_out = logs[fold_of, own]
@@ -88,8 +84,30 @@ def _checker(name: str, dataset: Dataset, settings: TrainSettings, seed: int) ->
         (unseen >= 0)[:, None], tables[np.maximum(unseen, 0), np.arange(len(dataset))], tables.mean(axis=0)
     )
     accuracy = float((held_out.argmax(axis=1) == rows.label_indices).mean())
-    made_by = f"{name} checker ({len(logs)} × {plan.steps} steps)"
+    made_by = f"{name} checker ({len(logs)} × {settings.checkers.model})"
     return _Checker(Predictions(dataset.ids, table, dataset.labels, made_by), accuracy, temperature)
+
+
+def _probed(name: str, dataset: Dataset, parts: Sequence[np.ndarray], settings: TrainSettings, seed: int) -> np.ndarray:
+    """Return ``(F, N, K)`` log-probabilities by a linear probe trained on each part."""
+    vectors = features(dataset, settings.checkers.encoder or settings.encoder)
+    targets, balanced = dataset.targets(), settings.checkers.balanced
+    probes = [fit_probe(vectors[part], targets[part], balanced=balanced) for part in parts]
+    return np.stack([probe.log_probabilities(vectors) for probe in probes])
+
+
+def _fine_tuned(
+    name: str, dataset: Dataset, parts: Sequence[np.ndarray], settings: TrainSettings, seed: int
+) -> np.ndarray:
+    """Return ``(F, N, K)`` log-probabilities by an encoder fine-tuned on each part."""
+    loss = {"kind": "cross_entropy", "class_weights": "inverse" if settings.checkers.balanced else "none"}
+    plan = settings.changed(
+        recipe="vanilla", loss=loss, keep="last", allow_missing=True,
+        encoder=settings.checkers.encoder or settings.encoder,
+        steps=settings.checkers.steps or settings.steps_for(len(dataset)), epochs=None,
+    )  # fmt: skip
+    fitted = (fit(Job(dataset.take(part), plan, derive(seed, name, fold))) for fold, part in enumerate(parts))
+    return np.stack([_log_probabilities(one, dataset, plan) for one in fitted])
 
 
 def _check(name: str, rows: Dataset) -> None:

@@ -19,12 +19,16 @@ __all__ = ["CheckerSettings", "TrainSettings"]
 
 
 class CheckerSettings(Settings):
-    """How the checkers of imp and dimp are trained; each is an ordinary vanilla training."""
+    """How the checkers of imp and dimp are made."""
 
+    model: Literal["probe", "encoder"] = "probe"
+    """probe: softmax regression on the frozen encoder's sentence vectors, in a second; encoder: fine-tuning."""
+    balanced: bool = True
+    """Count every class the same in a checker's training, so that a rare label is not doubted for being rare."""
     encoder: str | None = None
     """Encoder of the checkers; None: the one that is trained."""
     steps: int | None = Field(default=None, ge=1)
-    """Optimizer steps of each; None: half of train.steps."""
+    """Optimizer steps of each fine-tuned checker; None: train.steps."""
     folds: int = Field(default=3, ge=2)
     """Models per checker, each trained without one part of the rows, so that no row is scored by one that saw it."""
     calibrated: bool = True

@@ -12,7 +12,7 @@ from training_rows import human_rows, synthetic_rows
 
 @pytest.fixture
 def settings(tiny_encoder):
-    return TrainSettings(encoder=tiny_encoder, steps=4, batch_size=4, precision="fp32", recipe="imp")
+    return TrainSettings(encoder=tiny_encoder, steps=4, batch_size=4, precision="fp32", recipe="imp", checkers={"model": "encoder"})
 
 
 def test_spread_puts_as_many_rows_of_a_class_in_each_fold_as_can_be():
@@ -53,9 +53,42 @@ def test_checkers_say_something_of_every_row_the_same_each_time(settings):
     found, again = make_checkers(dataset, settings, 3), make_checkers(dataset, settings, 3)
     assert found.quality.ids == dataset.ids
     assert np.array_equal(found.quality.probabilities, again.quality.probabilities)
-    assert found.quality.made_by == "quality checker (3 × 2 steps)"
+    assert found.quality.made_by == "quality checker (3 × encoder)"
     assert set(found.temperatures) == {"quality", "diversity"}
     assert 0 <= found.quality_accuracy <= 1
+
+
+def test_no_row_is_scored_by_a_probe_that_saw_it(settings, monkeypatch):
+    seen, dataset = [], human_rows(12) + synthetic_rows(20)
+    vectors = np.arange(len(dataset), dtype=float)[:, None]
+    monkeypatch.setattr(module, "features", lambda rows, encoder: vectors)
+
+    class Probe:
+        def __init__(self, known):
+            self.known = known
+
+        def log_probabilities(self, asked):
+            return np.log(np.where(np.isin(asked, self.known), [[0.99, 0.01]], [[0.5, 0.5]]))
+
+    def fit(part, targets, *, balanced):
+        assert balanced
+        seen.append(set(part[:, 0].astype(int)))
+        return Probe(part)
+
+    monkeypatch.setattr(module, "fit_probe", fit)
+    found = make_checkers(dataset, settings.changed(checkers={"model": "probe", "folds": 3}), 0)
+    np.testing.assert_allclose(found.quality.probabilities[:12], 0.5, atol=1e-9)
+    np.testing.assert_allclose(found.diversity.probabilities[12:], 0.5, atol=1e-9)
+    assert len(seen) == 6
+    assert all(rows <= set(range(12)) for rows in seen[:3])
+    assert all(rows <= set(range(12, 32)) for rows in seen[3:])
+
+
+def test_probes_tell_the_classes_apart(settings):
+    dataset = human_rows(12) + synthetic_rows(20)
+    found = make_checkers(dataset, settings.changed(checkers={"model": "probe"}), 0)
+    assert found.quality.made_by == "quality checker (3 × probe)"
+    assert found.quality_accuracy > 0.7
 
 
 def test_only_the_checkers_a_recipe_needs_are_made(settings):
