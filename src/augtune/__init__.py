@@ -12,6 +12,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from augtune.collaboration.ask import ask
+    from augtune.collaboration.evidence import Evidence
+    from augtune.collaboration.guard import same_model
+    from augtune.collaboration.route import RouteSettings, route
+    from augtune.collaboration.routed import RoutedModel
+    from augtune.collaboration.router import Router
+    from augtune.collaboration.settings import AskSettings
     from augtune.core.dataset import Dataset, Example, HumanDataset, Splits
     from augtune.core.errors import AugtuneError, BudgetError, DataError, InputError, ProviderError, SettingsError
     from augtune.core.labels import Labels
@@ -44,6 +51,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AskSettings": "collaboration.settings",
     "AugtuneError": "core.errors",
     "BudgetError": "core.errors",
     "Checkers": "training.tables",
@@ -56,6 +64,7 @@ _HOME = {
     "Dimp": "training.recipes",
     "Dropped": "core.outcomes",
     "EvaluateSettings": "evaluation.settings",
+    "Evidence": "collaboration.evidence",
     "Example": "core.dataset",
     "Fitted": "model.fitted",
     "Generation": "core.outcomes",
@@ -70,6 +79,9 @@ _HOME = {
     "ProviderError": "core.errors",
     "Rephrase": "generation.rephrase",
     "Results": "experiment.results",
+    "RouteSettings": "collaboration.route",
+    "RoutedModel": "collaboration.routed",
+    "Router": "collaboration.router",
     "Runs": "evaluation.comparisons",
     "Scores": "evaluation.scores",
     "SettingsError": "core.errors",
@@ -78,6 +90,7 @@ _HOME = {
     "TwoStage": "training.recipes",
     "Vanilla": "training.recipes",
     "Weights": "core.tables",
+    "ask": "collaboration.ask",
     "compare": "evaluation.comparisons",
     "curate": "curation.base",
     "embed": "embedding.encode",
@@ -86,7 +99,9 @@ _HOME = {
     "load": "data.load",
     "make_checkers": "training.checkers",
     "report": "reporting.html",
+    "route": "collaboration.route",
     "run": "experiment.run",
+    "same_model": "collaboration.guard",
     "sample": "data.sample",
     "train": "training.train",
 }

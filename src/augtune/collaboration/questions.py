@@ -13,9 +13,6 @@ from augtune.core.labels import Labels
 
 __all__ = ["Asked", "Questions"]
 
-Asked = Dataset | Sequence[str] | Sequence[tuple[str, str]]
-"""A dataset, texts, or pairs of texts."""
-
 
 @dataclass(frozen=True)
 class Questions:
@@ -71,3 +68,7 @@ class Questions:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+Asked = Dataset | Questions | Sequence[str] | Sequence[tuple[str, str]]
+"""A dataset, texts, or pairs of texts."""
