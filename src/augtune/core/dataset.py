@@ -1,4 +1,4 @@
-"""Example, Dataset, HumanDataset, Splits: labelled texts and where they come from.
+"""Dataset, HumanDataset, Splits: labelled texts and where they come from.
 
 Shapes: ``N`` rows, ``K`` classes. Targets are always soft ``(N, K)``; a hard label is a one-hot row.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import pyarrow as pa
 
 from augtune.core.errors import DataError
+from augtune.core.example import Example, Origin
 from augtune.core.fingerprint import fingerprint_lines
 from augtune.core.labels import Labels
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Dataset", "Example", "HumanDataset", "Origin", "Splits"]
-
-Origin = Literal["human", "generated", "rewritten"]
 
 SCHEMA = pa.schema(
     [
@@ -40,66 +39,6 @@ SCHEMA = pa.schema(
         ("generator", pa.string()),
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One labelled text.
-
-    Args:
-        id: Unique in its dataset, e.g. ``train-0017`` or ``gpt3mix-0017``.
-        text: The text, or the first of a pair.
-        label: Name of its (most probable) class.
-        text_pair: The second text of a pair.
-        probabilities: Soft label, ``(K,)`` in the order of the dataset's labels, summing to 1; None for a hard label.
-        origin: Who wrote it: a human, a model from several rows, or a model from one row.
-        parents: Ids of the human rows it was made from.
-        source_text: Text it was made from, where that is not one of our own rows.
-        soft_source: Where the soft label came from: logprobs, stated, votes, local.
-        call_key: Key of the model call that wrote it.
-        generator: Name of the generator and its prompt, e.g. ``gpt3mix@1``.
-    """
-
-    id: str
-    text: str
-    label: str
-    text_pair: str | None = None
-    probabilities: tuple[float, ...] | None = None
-    origin: Origin = "human"
-    parents: tuple[str, ...] = ()
-    source_text: str | None = None
-    soft_source: str | None = None
-    call_key: str | None = None
-    generator: str | None = None
-
-    def to_json(self, labels: Labels | None = None) -> dict[str, Any]:
-        """Return the row as a JSON object; fields that say nothing are left out."""
-        row: dict[str, Any] = {"id": self.id, "text": self.text, "label": self.label, "origin": self.origin}
-        if self.probabilities is not None:
-            names = labels.names if labels is not None else tuple(map(str, range(len(self.probabilities))))
-            row["probabilities"] = dict(zip(names, self.probabilities, strict=True))
-        if self.parents:
-            row["parents"] = list(self.parents)
-        for name in ("text_pair", "source_text", "soft_source", "call_key", "generator"):
-            value = getattr(self, name)
-            if value is not None:
-                row[name] = value
-        return row
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any], labels: Labels) -> Example:
-        """Return the example a JSON object of ``to_json`` describes."""
-        known = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
-        soft = known.get("probabilities")
-        if soft is not None:
-            known["probabilities"] = tuple(float(soft[name]) for name in labels)
-        known["parents"] = tuple(known.get("parents", ()))
-        return cls(**known)
-
-    def __repr__(self) -> str:
-        text = self.text if len(self.text) <= 60 else self.text[:59] + "…"
-        sure = "" if self.probabilities is None else f" {max(self.probabilities):.2f}"
-        return f"{self.id} {text!r} → {self.label}{sure}"
 
 
 class Dataset:
