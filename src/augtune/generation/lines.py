@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 from augtune.core.errors import SettingsError
 from augtune.core.labels import Labels
+from augtune.core.replies import word_key
 from augtune.core.settings import suggestion
 from augtune.generation.tasks import Task
 
 __all__ = ["Line", "key", "read_line", "words_for"]
 
-
-def key(word: str) -> str:
-    """Return a label word as it is compared: case and the number of blanks play no part."""
-    return " ".join(word.split()).casefold()
+key = word_key
 
 
 @dataclass(frozen=True, slots=True)
