@@ -34,12 +34,14 @@ class Estimate:
         tokens_in: Prompt tokens of these calls.
         tokens_out: Completion tokens of these calls.
         calls_at_most: Calls it stops at, however many replies are dropped.
+        rows: Rows wanted; the same as the calls where each row takes one.
     """
 
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     calls_at_most: int = 0
+    rows: int = 0
 
     def __add__(self, other: Estimate) -> Estimate:
         names = self.__dataclass_fields__
@@ -52,7 +54,7 @@ class Estimate:
         def tokens(texts: Sequence[str]) -> float:
             return sum(map(len, texts)) / max(len(texts), 1) / CHARACTERS_PER_TOKEN
 
-        return cls(calls, round(calls * tokens(prompts)), round(calls * tokens(written)), at_most)
+        return cls(calls, round(calls * tokens(prompts)), round(calls * tokens(written)), at_most, calls)
 
 
 class Generator(Settings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["Unwrapped", "is_refusal", "unwrap"]
+__all__ = ["Unwrapped", "is_refusal", "unwrap", "unwrap_new"]
 
 CLOSING = {
     '"': '"', "'": "'", "`": "`", "“": "”", "”": "”", "„": "“”", "‘": "’", "’": "’", "‚": "‘’",
@@ -14,11 +14,16 @@ CLOSING = {
 
 OPENING = r"(?:sure|certainly|of course|okay|ok|absolutely|gladly|yes|here|the following|this is)\b"
 OF_REWORDING = (
-    r"\b(?:re-?word|re-?phras|re-?writ|paraphras|(?:other|different) words"
+    r"\b(?:re-?word|re-?phras|re-?writ|paraphras|translat|(?:other|different) words"
     r"|(?:another|alternative|different|revised) (?:version|wording|way))"
 )
-NAME = r"(?:re-?worded|re-?phrased|re-?written|paraphrased)(?: (?:text|version|sentence|message))?|rewording|paraphrase"
+NAME = (
+    r"(?:re-?worded|re-?phrased|re-?written|paraphrased)(?: (?:text|version|sentence|message))?"
+    r"|rewording|paraphrase|translation"
+)
 PREAMBLE = re.compile(rf"(?:{OPENING}[^\n:]{{0,100}}?{OF_REWORDING}[^\n:]{{0,80}}|{NAME}):\s*", re.IGNORECASE)
+
+ANNOUNCEMENT = re.compile(rf"{OPENING}[^\n]{{0,160}}:", re.IGNORECASE)
 
 SORRY = (
     r"(?:(?:i['’]?m|i am) (?:very |so )?sorry|sorry|unfortunately|(?:my )?apologies)?[\s,.;:!–-]*(?:but |however,? )?"
@@ -63,6 +68,28 @@ def unwrap(reply: str, source: str) -> Unwrapped:
         text = text[preamble.end() :].strip()
         removed.append("preamble")
     if _is_quoted(text) and not _is_quoted(source.strip()):
+        text = text[1:-1].strip()
+        removed.append("quotes")
+    return Unwrapped(text, tuple(removed))
+
+
+def unwrap_new(reply: str, text_type: str) -> Unwrapped:
+    """Return a newly written text without what stands around it: a line that announces it, its name, quotes.
+
+    An announcing line ends in a colon and has more lines after it (``Here is one:``); on the text's own line only the
+    name of what was asked for is taken away (``Movie review: ...``).
+    """
+    text, removed = reply.strip(), []
+    first, newline, rest = text.partition("\n")
+    if newline and rest.strip() and ANNOUNCEMENT.fullmatch(first.strip()):
+        text = rest.strip()
+        removed.append("preamble")
+    name = r"\s+".join(re.escape(part) for part in text_type.split())
+    named = re.match(rf"(?:new\s+)?{name}\s*:\s*(?=\S)", text, re.IGNORECASE)
+    if named is not None:
+        text = text[named.end() :].strip()
+        removed.append("name")
+    if _is_quoted(text):
         text = text[1:-1].strip()
         removed.append("quotes")
     return Unwrapped(text, tuple(removed))

@@ -7,8 +7,8 @@ on the order in which they arrive, so a run that is interrupted and continued ma
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from augtune.core.errors import ProviderError
@@ -19,7 +19,7 @@ from augtune.llm.messages import Reply, Request
 if TYPE_CHECKING:
     from augtune.llm.client import LLM
 
-__all__ = ["Answer", "Ask", "answers", "draw_number", "most_calls"]
+__all__ = ["Answer", "Ask", "Follow", "Turn", "answers", "draw_number", "most_calls"]
 
 WAVE = 256  # rows asked for at once: several times the usual 64 calls in flight, so that one slow call holds up little
 DRAWS_PER_SEED = 1_000_000
@@ -46,11 +46,30 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A further request for a row, and what came back for it."""
+
+    request: Request
+    reply: Reply | ProviderError
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for a request: a reply, or why there is none."""
+    """What came back for a request: a reply, or why there is none.
+
+    Args:
+        ask: The request.
+        reply: What came back.
+        rounds: What was asked further for the row, one tuple of turns per round; an empty one if nothing was.
+    """
 
     ask: Ask
     reply: Reply | ProviderError
+    rounds: tuple[tuple[Turn, ...], ...] = ()
+
+
+Follow = Callable[[Answer], Sequence[Request]]
+"""Returns what has to be asked further for a row, given all that came back for it so far."""
 
 
 def draw_number(seed: int, number: int) -> int:
@@ -64,7 +83,13 @@ def most_calls(rows: int, attempts: float) -> int:
 
 
 def answers(
-    llm: LLM, keeper: Keeper, ask: Callable[[str, int], Ask], *, attempts: float, on_progress: Progress | None
+    llm: LLM,
+    keeper: Keeper,
+    ask: Callable[[str, int], Ask],
+    *,
+    attempts: float,
+    on_progress: Progress | None,
+    rounds: Sequence[Follow] = (),
 ) -> Iterator[Answer]:
     """Yield answers in the order of their index within each wave, until the quota is full or the calls are used up.
 
@@ -72,26 +97,51 @@ def answers(
         llm: The model.
         keeper: Counts what is missing; the caller offers it each answer before taking the next.
         ask: Returns request ``number`` (from 0) of a target.
-        attempts: Most calls per wanted row, for each target.
-        on_progress: Told how many calls are done, and of how many.
+        attempts: Most first calls per wanted row, for each target.
+        on_progress: Told how many calls are done, and of how many, as far as known.
+        rounds: What is asked further for each row of a wave, round by round; a round's requests go out together.
     """
     sent = dict.fromkeys(keeper.quota, 0)
     most = {target: most_calls(rows, attempts) for target, rows in keeper.quota.items()}
-    done = 0
+    desk = _Desk(llm, sum(keeper.quota.values()), on_progress)
     while wave := _next_wave(keeper, ask, sent, most):
-        total = max(sum(keeper.quota.values()), done + len(wave))
-        asked = [item.request for item in wave]
+        replies = desk.send([item.request for item in wave])
+        found = [Answer(item, reply) for item, reply in zip(wave, replies, strict=True)]
+        for follow in rounds:
+            found = _followed(desk, found, follow)
+        for answer in found:
+            sent[answer.ask.target] += 1
+            yield answer
 
-        def tell(*_: object, total: int = total) -> None:
-            nonlocal done
-            done += 1
-            if on_progress is not None:
-                on_progress(done, total)
 
-        replies = llm.send_all(asked, on_answer=tell)
-        for item, reply in zip(wave, replies, strict=True):
-            sent[item.target] += 1
-            yield Answer(item, reply)
+class _Desk:
+    """Sends lists of requests and tells how many calls are done."""
+
+    def __init__(self, llm: LLM, expected: int, on_progress: Progress | None) -> None:
+        self.llm, self.expected, self.on_progress = llm, expected, on_progress
+        self.done = 0
+
+    def send(self, requests: Sequence[Request]) -> list[Reply | ProviderError]:
+        """Return the answers to requests, in their order."""
+        total = max(self.expected, self.done + len(requests))
+
+        def tell(*_: object) -> None:
+            self.done += 1
+            if self.on_progress is not None:
+                self.on_progress(self.done, total)
+
+        return self.llm.send_all(requests, on_answer=tell)
+
+
+def _followed(desk: _Desk, found: Sequence[Answer], follow: Follow) -> list[Answer]:
+    """Return the answers with what one further round brought."""
+    wanted = [list(follow(answer)) for answer in found]
+    flat = [request for requests in wanted for request in requests]
+    replies = iter(desk.send(flat) if flat else [])
+    return [
+        replace(answer, rounds=(*answer.rounds, tuple(Turn(request, next(replies)) for request in requests)))
+        for answer, requests in zip(found, wanted, strict=True)
+    ]
 
 
 def _next_wave(keeper: Keeper, ask: Callable[[str, int], Ask], sent: Quota, most: Quota) -> list[Ask]:

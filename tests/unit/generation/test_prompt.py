@@ -44,9 +44,16 @@ warm and funny"""
 
 # The version has to go up with every change of a template: recorded replies are keyed by what a model reads.
 MARKS = {
+    "attributes": "attributes@1#222ac6f1",
+    "conditioned": "conditioned@1#461d0011",
     "gpt3mix": "gpt3mix@1#28215909",
     "gpt3mix_chat": "gpt3mix-chat@1#6b363d34",
+    "gpt3mix_schema": "gpt3mix-schema@1#73fbcfed",
+    "notebook": "notebook@1#ce043a6e",
+    "repair": "repair@1#e9e3c802",
     "rephrase": "rephrase@1#cd844d20",
+    "translate": "translate@1#f0c1b6e8",
+    "vote": "vote@1#1e40ea8d",
 }
 
 
