@@ -22,6 +22,14 @@ GENERATORS: Catalog[Generator] = Catalog(
             "augtune.generation.rephrase:Rephrase",
             "Have the model reword each row, small classes more often; the label stays.",
         ),
+        "fewshot": Row(
+            "augtune.generation.conditioned:Fewshot",
+            "Have the model write a text of each label after reading some rows of that label.",
+        ),
+        "zeroshot": Row(
+            "augtune.generation.conditioned:Zeroshot",
+            "Have the model write a text of each label from the label's name and description alone.",
+        ),
         "imported": Row(
             "augtune.generation.imported:Imported",
             "Take rows from a file that a model wrote elsewhere.",
