@@ -30,6 +30,10 @@ GENERATORS: Catalog[Generator] = Catalog(
             "augtune.generation.conditioned:Zeroshot",
             "Have the model write a text of each label from the label's name and description alone.",
         ),
+        "backtranslate": Row(
+            "augtune.generation.backtranslate:Backtranslate",
+            "Have the model translate each row to another language and back; the label stays.",
+        ),
         "imported": Row(
             "augtune.generation.imported:Imported",
             "Take rows from a file that a model wrote elsewhere.",
