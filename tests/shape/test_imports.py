@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ import augtune
 HEAVY = ("torch", "transformers", "accelerate", "datasets", "openai", "plotly", "scipy", "sklearn", "pandas")
 QUICK = (*HEAVY, "pyarrow", "pydantic", "numpy")
 
+HELPDESK = Path(__file__).parents[2] / "examples" / "helpdesk" / "helpdesk.yaml"
 FOLDERS = ("core", "data", "llm", "embedding", "model", "weighting", "evaluation", "generation", "curation", "training")
 
 
@@ -40,7 +42,7 @@ def test_listing_loads_no_torch(command):
 
 
 def test_check_loads_neither_torch_nor_an_sdk():
-    code = "from augtune.experiment.check import check\ncheck('examples/helpdesk/helpdesk.yaml')"
+    code = f"from augtune.experiment.check import check\ncheck('{HELPDESK}')"
     assert loaded(code, ("torch", "transformers", "openai", "plotly")) == []
 
 
@@ -59,7 +61,6 @@ def test_public_names_are_all_there_are():
 def test_names_for_type_checkers_are_the_public_names():
     """The block under TYPE_CHECKING is what an editor completes; it may not drift from what is resolved."""
     import ast
-    from pathlib import Path
 
     tree = ast.parse(Path(augtune.__file__).read_text(encoding="utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If))

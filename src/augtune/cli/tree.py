@@ -100,7 +100,8 @@ def _arm(checked: Checked, arm: ArmPlan) -> Branch:
     ]
     if settings.recipe.needs:
         checkers = settings.checkers
-        told = f"{_count(checkers.folds, 'fold')} × {_count(checkers.steps or steps // 2, 'step')} each"
+        how = "a probe" if checkers.model == "probe" else f"{_count(checkers.steps or steps, 'step')} each"
+        told = f"{_count(checkers.folds, 'fold')}, {how}"
         stages.insert(0, (f"checkers: {', '.join(settings.recipe.needs)}, {told}", ()))
     return f"{arm.name}{baseline}: {changes}", [
         (f"generate: {_list(arm.generators)}", ()),

@@ -210,9 +210,10 @@ def _wanted(arm: ArmPlan, human: HumanRows) -> int:
 
 
 def _checker_steps(arm: ArmPlan, steps: int) -> int:
-    """Return the steps of an arm's checkers: so many folds of each checker its recipe needs."""
+    """Return the steps of an arm's checkers: folds times checkers; a probe has none worth counting."""
     checkers = arm.settings.checkers
-    return len(arm.settings.recipe.needs) * checkers.folds * (checkers.steps or steps // 2)
+    each = 0 if checkers.model == "probe" else checkers.steps or steps
+    return len(arm.settings.recipe.needs) * checkers.folds * each
 
 
 def _weights(encoder: str) -> int | None:

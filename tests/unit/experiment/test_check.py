@@ -140,3 +140,17 @@ def test_paths_are_taken_beside_the_file(tmp_path, monkeypatch):
     shutil.copytree(HELPDESK, tmp_path / "copy")
     monkeypatch.chdir("/")
     assert len(check(tmp_path / "copy" / "helpdesk.yaml").human.train) == 120
+
+
+def test_fine_tuned_checkers_count_in_the_time_and_probes_do_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_speed", lambda: 1e9)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"text": "my lamp is late", "label": "delivery"}\n')
+    shared = {"generate": {"kind": "imported", "path": str(rows)}}
+
+    def seconds(**train):
+        return check(plan(**shared, train={"steps": 10, "encoder": "bundled/minilm", **train})).seconds
+
+    plain = seconds()
+    assert seconds(recipe="dimp") == pytest.approx(plain)
+    assert seconds(recipe="dimp", checkers={"model": "encoder", "folds": 3}) == pytest.approx(4 * plain)
