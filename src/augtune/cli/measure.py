@@ -79,7 +79,7 @@ def compare(
     """
     from augtune.cli.inputs import matched
     from augtune.core.files import write_json
-    from augtune.evaluation.comparisons import Runs, adjusted, compare_all
+    from augtune.evaluation.comparisons import Runs, compare_all
     from augtune.evaluation.scores import evaluate_runs
     from augtune.evaluation.settings import EvaluateSettings
 
@@ -92,7 +92,7 @@ def compare(
     comparisons = list(compare_all(found.truth, arms, settings))
     if "accuracy" in metrics:
         exact = EvaluateSettings.parse({**asked, "metrics": ["accuracy"], "test": "mcnemar"}, where="compare")
-        comparisons += adjusted(compare_all(found.truth, arms, exact), settings.correction)
+        comparisons += compare_all(found.truth, arms, exact)
     print("\n".join(dict.fromkeys(found.by)))
     print(f"{len(found.truth)} rows, {len(found.truth.labels)} labels: {found.truth.labels}\n")
     print(_arm_table(scores, metrics))
@@ -146,21 +146,25 @@ def _arm_table(scores: dict[str, MeanScores], metrics: Sequence[str]) -> str:
 def _comparison_table(comparisons: Sequence[Comparison]) -> str:
     from augtune.cli.tree import aligned
 
-    head = ("difference", "metric", "", "95% interval", "p", "corrected", "test", "so it is")
+    head = ("compared", "metric", "difference", "95% interval", "p", "corrected", "test", "so it is")
     rows = [
         (
             f"{c.arm} - {c.baseline}",
             c.metric,
             f"{c.difference:+.4f}",
             str(c.interval),
-            f"{c.p:.4f}",
-            f"{c.p if c.p_adjusted is None else c.p_adjusted:.4f}",
+            _p(c.p),
+            _p(c.p if c.p_adjusted is None else c.p_adjusted),
             c.test,
             c.verdict(),
         )
         for c in comparisons
     ]
     return "\n".join(aligned([head, *rows]))
+
+
+def _p(value: float) -> str:
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _as_json(found: Matched, scores: dict[str, MeanScores], comparisons: Sequence[Comparison]) -> dict[str, Any]:
