@@ -14,6 +14,7 @@ from typing import Any, Self
 from augtune.core.errors import ProviderError, SettingsError
 from augtune.core.outcomes import Cost
 from augtune.llm import loop
+from augtune.llm.batch import MOST_CALLS
 from augtune.llm.dispatch import Dispatch, Health
 from augtune.llm.engine import Engine
 from augtune.llm.messages import Message, Reply, Request
@@ -99,6 +100,11 @@ class LLM:
     def can_score(self) -> bool:
         """Whether ``score`` works: the model runs in this process, or its scores are on record."""
         return bool(getattr(self._provider, "can_score", False))
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether calls are made in batches: one reply takes as long as thousands, so ask for all at once."""
+        return self.settings.batch is not None and isinstance(self._provider, OpenAI)
 
     @property
     def cost(self) -> Cost:
@@ -199,7 +205,7 @@ class LLM:
         answers: dict[int, Answer] = {}
         arrived: queue.SimpleQueue[tuple[int, Answer] | None] = queue.SimpleQueue()
         engine = self._running()
-        width = 2 * self.settings.max_in_flight
+        width = MOST_CALLS if self.is_batch else 2 * self.settings.max_in_flight
         dispatch = Dispatch(engine.provider, engine.wire, self._health, width=width, deliver=arrived.put)
         done = loop.submit(dispatch.run(requests))
         done.add_done_callback(lambda _: arrived.put(None))
@@ -265,6 +271,8 @@ def _connect(settings: LLMSettings, provider: Provider | None) -> tuple[Target, 
         recording = Replay(settings.replay)
         return _recorded_target(settings, recording), recording
     target = target_of(settings)
+    if settings.batch is not None:
+        _check_batch(settings, target)
     if target.provider == "scripted":
         return target, Scripted(Path(target.model))
     if target.provider == "local":
@@ -274,6 +282,13 @@ def _connect(settings: LLMSettings, provider: Provider | None) -> tuple[Target, 
     return target, OpenAI(
         base_url=target.base_url or "", api_key_env=target.api_key_env, max_tokens_field=target.max_tokens_field
     )
+
+
+def _check_batch(settings: LLMSettings, target: Target) -> None:
+    if target.provider in ("local", "scripted"):
+        raise SettingsError(f"llm.batch: {target.provider}/{target.model} takes no batches; leave it out")
+    if settings.cache is None:
+        raise SettingsError("llm.cache: missing; batch needs a file to keep in which batches are under way")
 
 
 def _recorded_target(settings: LLMSettings, recording: Replay) -> Target:

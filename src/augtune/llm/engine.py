@@ -6,8 +6,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from augtune.core.errors import StorageError
 from augtune.core.outcomes import Cost
 from augtune.llm import loop
+from augtune.llm.batch import MOST_CALLS, Batch
+from augtune.llm.jobs import Jobs
 from augtune.llm.layers.cache import Cache
 from augtune.llm.layers.meter import Meter
 from augtune.llm.layers.pace import Pace
@@ -15,6 +18,8 @@ from augtune.llm.layers.retry import Retry, RetryPolicy
 from augtune.llm.layers.wire import Wire
 from augtune.llm.prices import Budget, Price
 from augtune.llm.provider import Provider
+from augtune.llm.providers.batch_files import BatchFiles
+from augtune.llm.providers.openai import OpenAI
 from augtune.llm.providers.replay import Replay
 from augtune.llm.settings import LLMSettings
 from augtune.llm.store import Store
@@ -43,30 +48,33 @@ class Engine:
     """
 
     def __init__(self, provider: Provider, settings: LLMSettings, price: Price | None) -> None:
-        self._innermost = provider
         self._meter: Meter | None = None
-        self.wire = Wire(provider, None if getattr(provider, "takes_its_time", False) else settings.timeout_s)
+        self.store = Store(None if isinstance(provider, Replay) else settings.cache)
+        jobs = _jobs(provider, settings, self.store)
+        answering = self._innermost = provider if jobs is None else _batch(provider, jobs, settings)
+        self.wire = Wire(answering, None if getattr(answering, "takes_its_time", False) else settings.timeout_s)
         inner: Provider = self.wire
-        if isinstance(provider, Replay):
-            self.store = Store(None)
-        else:
-            self.store = Store(settings.cache)
+        if not isinstance(provider, Replay):
             self._meter = Meter(
                 self.wire,
                 budget=None if settings.budget is None else Budget.parse(settings.budget),
                 price=price,
                 paid=self.store.payments() if settings.budget else (),
                 record=self.store.pay,
+                resumed=() if jobs is None else (r for job in jobs.under_way() for r in job.requests.values()),
+                survives=None if jobs is None else jobs.has,
             )
-            pace = Pace(
-                self._meter,
-                max_in_flight=settings.max_in_flight,
-                requests_per_minute=settings.requests_per_minute,
-                tokens_per_minute=settings.tokens_per_minute,
-            )
-            inner = Retry(pace, RetryPolicy(give_up_after_s=settings.give_up_after_s))
+            if isinstance(answering, Batch) and jobs is not None:
+                self._resume(answering, jobs, self._meter)
+            inner = Retry(_pace(self._meter, settings), RetryPolicy(give_up_after_s=settings.give_up_after_s))
         self._cache = Cache(inner, self.store)
         self.provider: Provider = self._cache
+
+    def _resume(self, batch: Batch, jobs: Jobs, meter: Meter) -> None:
+        batch.books = meter
+        for request, reply in jobs.unpaid():
+            meter.book(request, reply)
+        loop.submit(batch.resume())
 
     @property
     def cost(self) -> Cost:
@@ -94,3 +102,32 @@ class Engine:
         if close is not None:
             loop.submit(close())
         self.store.close()
+
+
+def _jobs(provider: Provider, settings: LLMSettings, store: Store) -> Jobs | None:
+    """Return the batches under way, if calls are made in batches."""
+    if settings.batch is None or settings.cache is None or not isinstance(provider, OpenAI):
+        return None
+    try:
+        return Jobs(store, settings.cache)
+    except StorageError:
+        store.close()
+        raise
+
+
+def _batch(provider: Provider, jobs: Jobs, settings: LLMSettings) -> Provider:
+    if not isinstance(provider, OpenAI) or settings.batch is None:
+        return provider
+    return Batch(BatchFiles(provider), jobs, settings.batch, give_up_after_s=settings.give_up_after_s)
+
+
+def _pace(inner: Provider, settings: LLMSettings) -> Pace:
+    """Return the pace of single calls; a batch has none, the more there are in it the better."""
+    if settings.batch is not None:
+        return Pace(inner, max_in_flight=MOST_CALLS)
+    return Pace(
+        inner,
+        max_in_flight=settings.max_in_flight,
+        requests_per_minute=settings.requests_per_minute,
+        tokens_per_minute=settings.tokens_per_minute,
+    )

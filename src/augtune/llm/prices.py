@@ -6,6 +6,7 @@ import functools
 import re
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from importlib import resources
 from typing import Any, Literal, cast
@@ -15,7 +16,7 @@ from pydantic import Field
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings
 
-__all__ = ["FREE", "Budget", "Price", "list_price"]
+__all__ = ["FREE", "Budget", "Price", "list_price", "listed_shutdown"]
 
 Unit = Literal["USD", "calls", "tokens"]
 
@@ -37,16 +38,33 @@ class Price(Settings):
     cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """$/million prompt tokens that the provider had cached; the input price if not given."""
 
+    cache_write: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """$/million prompt tokens that the provider puts into its cache, where it charges more for that. Replies do not
+    say which these were, so every prompt token that was not read from the cache is counted at the dearer price."""
+
+    batch: float | None = Field(default=None, gt=0, le=1)
+    """What share of these prices a call in a batch costs, e.g. 0.5; without it, it is counted in full."""
+
+    def in_batch(self) -> Price:
+        """Return the price of a call in a batch; nothing is taken off twice, so cached tokens count like the others."""
+        share = _exact(self.batch or 1.0)
+        return Price(input=float(self._fresh * share), output=float(_exact(self.output) * share))
+
+    @property
+    def _fresh(self) -> Decimal:
+        """The most that a prompt token costs which was not read from the provider's cache."""
+        return max(_exact(self.input), _exact(self.cache_write or 0.0))
+
     def usd(self, *, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> Decimal:
         """Return what a call with these counts costs, exactly; the cached tokens are among those in."""
         cached = min(max(tokens_cached, 0), tokens_in)
         cheaper = self.input if self.cached is None else self.cached
-        total = (tokens_in - cached) * _exact(self.input) + cached * _exact(cheaper) + tokens_out * _exact(self.output)
+        total = (tokens_in - cached) * self._fresh + cached * _exact(cheaper) + tokens_out * _exact(self.output)
         return total / MILLION
 
     def most_usd(self, *, tokens_in: int, tokens_out: int) -> Decimal:
         """Return the most that a call with at most these counts can cost."""
-        dearer = max(_exact(self.input), _exact(self.cached or 0.0))
+        dearer = max(self._fresh, _exact(self.cached or 0.0))
         return (tokens_in * dearer + tokens_out * _exact(self.output)) / MILLION
 
 
@@ -103,7 +121,17 @@ def _listed() -> dict[str, dict[str, Any]]:
     return tomllib.loads(resources.files("augtune.llm").joinpath("prices.toml").read_text(encoding="utf-8"))
 
 
+def _row(provider: str, model: str) -> dict[str, Any] | None:
+    return _listed().get(f"{provider}/{model}") or _listed().get(f"{provider}/{DATED.sub('', model)}")
+
+
+def listed_shutdown(provider: str, model: str) -> date | None:
+    """Return the day a model goes, as far as ``prices.toml`` knows."""
+    found = (_row(provider, model) or {}).get("shutdown")
+    return found if isinstance(found, date) else None
+
+
 def list_price(provider: str, model: str) -> Price | None:
     """Return the list price of a model, or None if it is not known; a date at the end of the name does not matter."""
-    row = _listed().get(f"{provider}/{model}") or _listed().get(f"{provider}/{DATED.sub('', model)}")
-    return None if row is None else Price(**{name: value for name, value in row.items() if name != "as_of"})
+    row = _row(provider, model)
+    return None if row is None else Price(**{name: value for name, value in row.items() if name in Price.model_fields})

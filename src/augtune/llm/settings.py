@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings, suggestion
+from augtune.llm.batch import BatchSettings
 from augtune.llm.messages import OWN_FIELDS, not_extra
 from augtune.llm.presets import PRESETS, MaxTokensField, Preset
 from augtune.llm.prices import FREE, Budget, Price, list_price
@@ -60,6 +61,9 @@ class LLMSettings(Settings):
     local: LocalOptions = Field(default_factory=LocalOptions)
     """How a model in this process (local/FOLDER, local/HUB_NAME) runs: {device, dtype, batch_size, revision}."""
 
+    batch: BatchSettings | None = None
+    """Make calls in batches, at batch price: true, or {poll_s, calls}; replies take minutes to a day."""
+
     extra: dict[str, Any] = Field(default_factory=dict)
     """Further fields of every request's body, e.g. {reasoning_effort: none}."""
 
@@ -71,6 +75,11 @@ class LLMSettings(Settings):
         if not value.startswith(("http://", "https://")):
             raise ValueError(f"expected an address that starts with http:// or https://, got {value!r}")
         return value.rstrip("/")
+
+    @field_validator("batch", mode="before")
+    @classmethod
+    def _as_settings(cls, value: Any) -> Any:
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
     @field_validator("extra")
     @classmethod
@@ -160,6 +169,8 @@ def price_of(settings: LLMSettings, target: Target) -> Price | None:
         SettingsError: If there is a budget in USD and the price is not known.
     """
     price = settings.price or (FREE if target.is_free else list_price(target.provider, target.model))
+    if price is not None and settings.batch is not None and settings.replay is None:
+        price = price.in_batch()
     if price is None and settings.budget is not None and Budget.parse(settings.budget).unit == "USD":
         raise SettingsError(
             f"llm.price: missing; the price of {target.provider}/{target.model} is not known, so a budget of "

@@ -6,10 +6,11 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from augtune.core.errors import StorageError
 from augtune.core.fingerprint import canonical
@@ -28,6 +29,10 @@ CREATE TABLE payments (number INTEGER PRIMARY KEY, key TEXT NOT NULL, usd TEXT, 
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
+LATER = (  # tables that came after version 1's first files
+    "CREATE TABLE IF NOT EXISTS jobs (name TEXT PRIMARY KEY, id TEXT, is_done INTEGER NOT NULL, at REAL NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS job_calls (key TEXT PRIMARY KEY, job TEXT NOT NULL, request TEXT NOT NULL)",
+)
 
 
 class Store:
@@ -70,6 +75,8 @@ class Store:
                 raise StorageError(
                     f"{self.name}: not a cache of this version of augtune.", hint="Name another file in llm.cache."
                 )
+            for statement in LATER:
+                self._file.execute(statement)
         finally:
             self._file.execute("COMMIT")
 
@@ -106,6 +113,23 @@ class Store:
         with self._guard():
             rows = self._file.execute("SELECT key, usd, tokens_in, tokens_out FROM payments ORDER BY number").fetchall()
         return [Payment(key, None if usd is None else Decimal(usd), ins, outs) for key, usd, ins, outs in rows]
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Run one statement on further tables of the file and return its rows."""
+        with self._guard():
+            return self._file.execute(statement, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all that is done within, or none of it if the process is killed."""
+        with self._lock:
+            self.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.execute("ROLLBACK")
+                raise
+            self.execute("COMMIT")
 
     def close(self) -> None:
         """Close the file."""

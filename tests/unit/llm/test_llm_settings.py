@@ -102,7 +102,7 @@ def test_the_price_is_the_given_one_or_none_on_ones_own_machine_or_the_listed_on
     given = {"input": 1, "output": 2}
     assert price(model="openai/gpt-4.1-mini", price=given) == Price(input=1, output=2)
     assert price(model="ollama/llama3.2", budget="1 USD") == FREE
-    assert price(model="openai/gpt-4.1-mini", budget="1 USD") == Price(input=0.40, output=1.60, cached=0.10)
+    assert price(model="openai/gpt-4.1-mini", budget="1 USD") == Price(input=0.40, output=1.60, cached=0.10, batch=0.5)
     assert price(model="openai/x", budget="10 calls") is None
 
 
@@ -128,3 +128,8 @@ def test_every_preset_is_complete(name: str):
     assert preset.summary.endswith(".")
     assert preset.base_url is None or not preset.base_url.endswith("/")
     assert preset.is_free == (preset.api_key_env is None)
+
+
+def test_a_batch_is_priced_as_one_unless_its_replies_are_replayed():
+    settings = LLMSettings(model="openai/gpt-4.1-mini", batch=True)
+    assert price_of(settings, target_of(settings)) == Price(input=0.20, output=0.80)

@@ -27,6 +27,7 @@ OTHER: dict[str, Any] = {
     "seed": 0,
     "draw": 1,
     "extra": {"reasoning_effort": "none"},
+    "continuations": (" yes", " no"),
 }
 
 

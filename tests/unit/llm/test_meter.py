@@ -62,9 +62,16 @@ def test_prices_are_exact_and_cached_tokens_are_cheaper():
     assert price.most_usd(tokens_in=30, tokens_out=10) == Decimal("0.000006")
 
 
+def test_prompt_tokens_that_may_be_written_to_a_cache_are_counted_at_the_dearer_price():
+    price = Price(input=1.0, cached=0.1, cache_write=1.25, output=0.0, batch=0.5)
+    assert price.usd(tokens_in=1_000_000, tokens_out=0, tokens_cached=200_000) == Decimal("1.02")
+    assert price.most_usd(tokens_in=1_000_000, tokens_out=0) == Decimal("1.25")
+    assert price.in_batch().input == 0.625
+
+
 def test_list_prices_are_known_with_and_without_a_date():
     known = list_price("openai", "gpt-4.1-mini")
-    assert known == Price(input=0.40, output=1.60, cached=0.10)
+    assert known == Price(input=0.40, output=1.60, cached=0.10, batch=0.5)
     assert list_price("openai", "gpt-4.1-mini-2025-04-14") == known
     assert list_price("openai", "gpt-4.1-mini-tuned") is None
 

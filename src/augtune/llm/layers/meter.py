@@ -48,6 +48,9 @@ class Meter:
         price: What tokens cost; None if unknown.
         paid: Payments made before, by earlier runs with the same cache; they count towards the budget.
         record: Called with each payment.
+        resumed: Calls of earlier runs that are still out, in batches; what they may cost is set aside from the start.
+        survives: Given for calls made in batches: whether the call with a key was sent, so that it goes on at the
+            provider when no one here waits for it any more. One that was not costs nothing.
 
     Raises:
         SettingsError: If the budget is in money and the price is unknown.
@@ -61,6 +64,8 @@ class Meter:
         price: Price | None,
         paid: Iterable[Payment] = (),
         record: Callable[[Payment], None] | None = None,
+        resumed: Iterable[Request] = (),
+        survives: Callable[[str], bool] | None = None,
     ) -> None:
         self._inner = inner
         self._budget = budget
@@ -68,12 +73,15 @@ class Meter:
         self._record = record
         self._earlier = sum((self._amount(payment) for payment in paid), Decimal(0)) if budget else Decimal(0)
         self._spent = self._earlier
-        self._held = Decimal(0)
-        self._in_flight = 0
         self._line = asyncio.Lock()
         self._settled = asyncio.Event()
         self._usd = Decimal(0)
         self._calls = self._tokens_in = self._tokens_out = 0
+        self._survives = survives
+        self._stalled: Exception | None = None
+        self._resumed = {request.key: self._most(request) for request in resumed}
+        self._held = sum((self._amount(most) for most in self._resumed.values()), Decimal(0))
+        self._in_flight = len(self._resumed)
 
     @property
     def spent(self) -> Decimal:
@@ -94,17 +102,39 @@ class Meter:
             SettingsError: If a budget in money or tokens meets a request without ``max_tokens``.
         """
         most = self._most(request)
-        await self._reserve(most)
+        if self._resumed.pop(request.key, None) is None:
+            await self._reserve(most)
         paid: Payment | None = most  # what a call that is cut off in flight is booked at
+        reply = None
         try:
             reply = await self._inner.send(request)
             paid = self._actual(request, reply, most)
         except ProviderError as error:
             paid = self._actual(request, None, most) if may_be_billed(error) else None
             raise
+        except asyncio.CancelledError:
+            paid = most if self._survives is None else None
+            raise
         finally:
-            self._settle(most, paid)
+            if reply is None and self._survives is not None and self._survives(request.key):
+                self._resumed[request.key] = most
+            else:
+                self._settle(most, paid)
         return reply
+
+    def book(self, request: Request, reply: Reply | None) -> None:
+        """Book a call of an earlier run that no one here asked for, or let go of it if nothing came of it."""
+        most = self._resumed.pop(request.key, None)
+        paid = None if reply is None else self._actual(request, reply, self._most(request))
+        if most is not None:
+            self._settle(most, paid)
+        elif paid is not None:
+            self._pay(paid)
+
+    def stall(self, error: Exception) -> None:
+        """Take note that calls of earlier runs will not be settled in this one: who waits for that is told so."""
+        self._stalled = error
+        self._settled.set()
 
     def _most(self, request: Request) -> Payment:
         tokens_in, tokens_out = most_tokens_in(request), request.max_tokens or 0
@@ -141,6 +171,8 @@ class Meter:
             while self._budget is not None and self._spent + self._held + amount > self._budget.amount:
                 if not self._in_flight:
                     raise self._reached(amount)
+                if self._stalled is not None and len(self._resumed) == self._in_flight:
+                    raise self._stalled
                 self._settled.clear()
                 await self._settled.wait()
             self._held += amount
@@ -150,13 +182,16 @@ class Meter:
         self._held -= self._amount(most)
         self._in_flight -= 1
         if paid is not None:
-            self._spent += self._amount(paid)
-            self._calls += 1
-            self._usd += paid.usd or 0
-            self._tokens_in += paid.tokens_in
-            self._tokens_out += paid.tokens_out
+            self._pay(paid)
         self._settled.set()
-        if paid is not None and self._record is not None:
+
+    def _pay(self, paid: Payment) -> None:
+        self._spent += self._amount(paid)
+        self._calls += 1
+        self._usd += paid.usd or 0
+        self._tokens_in += paid.tokens_in
+        self._tokens_out += paid.tokens_out
+        if self._record is not None:
             self._record(paid)
 
     def _reached(self, amount: Decimal) -> BudgetError:

@@ -49,8 +49,11 @@ class Wire:
             self._out.discard(task)
 
     def let_go(self, task: asyncio.Task[Any]) -> None:
-        """Cancel a task unless its call is out: that one is paid for, so its reply is awaited first."""
-        if task not in self._out:
+        """Cancel a task unless its call is out: that one is paid for, so its reply is awaited first.
+
+        A call without a time limit is not waited for: it is free, or in a batch that a next run picks up.
+        """
+        if task not in self._out or self._timeout_s is None:
             task.cancel()
         else:
             self._last.add(task)

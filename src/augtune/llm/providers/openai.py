@@ -47,7 +47,7 @@ class OpenAI(Settings):
             InputError: If the key is missing, or a schema is given for a text completion.
             ExtraError: If the SDK is not installed.
         """
-        client = self._connected()
+        client = self.connected()
         place = Place(f"{request.provider}/{request.model}", self.base_url, self.api_key_env, self._key)
         if request.schema is not None and request.prompt is not None:
             raise InputError("a schema can be asked for in a chat (messages) only, not for a prompt to be continued.")
@@ -65,7 +65,13 @@ class OpenAI(Settings):
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             raise _unreadable(text, place) from None
 
-    def _connected(self) -> Any:
+    @property
+    def key(self) -> str:
+        """The key in use, only so that it can be hidden; empty if there is none."""
+        return self._key
+
+    def connected(self) -> Any:
+        """Return the SDK's client of the address, made on first use."""
         if self._client is None:
             sdk = need("openai", extra="llm", to="call a language model")
             self._key = read_key(self.api_key_env) if self.api_key_env else ""

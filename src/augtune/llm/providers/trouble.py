@@ -9,7 +9,7 @@ from typing import Any
 
 from augtune.llm.failures import CallError, Kind
 
-__all__ = ["Place", "failure_of", "retry_after_s"]
+__all__ = ["Place", "failure_of", "kind_of", "retry_after_s"]
 
 SETUP = {401, 402, 403, 404, 405, 410}
 PASSING = {408, 409, 425}
@@ -43,7 +43,7 @@ def failure_of(error: Any, place: Place) -> CallError:
     if not isinstance(status, int):
         return _without_reply(error, place)
     code = getattr(error, "code", None)
-    kind: Kind = _kind(status, code)
+    kind: Kind = kind_of(status, code)
     said = place.hide(_said(error))
     return CallError(
         f"{place.model}: HTTP {status} from {place.base_url}: {said}",
@@ -64,7 +64,8 @@ def _without_reply(error: Any, place: Place) -> CallError:
     return CallError(f"{place.model}: the connection to {place.base_url} broke off ({cause or 'no reply'}).", "lost")
 
 
-def _kind(status: int, code: object) -> Kind:
+def kind_of(status: int, code: object) -> Kind:
+    """Return how a call failed that got this status."""
     if status in SETUP or code in NO_CREDIT:
         return "setup"
     if status == 429:
