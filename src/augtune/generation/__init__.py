@@ -30,6 +30,10 @@ GENERATORS: Catalog[Generator] = Catalog(
             "augtune.generation.conditioned:Zeroshot",
             "Have the model write a text of each label from the label's name and description alone.",
         ),
+        "attributes": Row(
+            "augtune.generation.attributes:Attributes",
+            "The same with a topic, length, tone ... for each text; the model proposes them, or you do.",
+        ),
         "backtranslate": Row(
             "augtune.generation.backtranslate:Backtranslate",
             "Have the model translate each row to another language and back; the label stays.",
