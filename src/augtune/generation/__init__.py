@@ -38,6 +38,10 @@ GENERATORS: Catalog[Generator] = Catalog(
             "augtune.generation.backtranslate:Backtranslate",
             "Have the model translate each row to another language and back; the label stays.",
         ),
+        "eda": Row(
+            "augtune.generation.eda:Eda",
+            "Insert, swap, delete or replace a few words of each row at random; no model is asked.",
+        ),
         "imported": Row(
             "augtune.generation.imported:Imported",
             "Take rows from a file that a model wrote elsewhere.",
