@@ -42,6 +42,10 @@ GENERATORS: Catalog[Generator] = Catalog(
             "augtune.generation.eda:Eda",
             "Insert, swap, delete or replace a few words of each row at random; no model is asked.",
         ),
+        "notebook": Row(
+            "augtune.generation.notebook:Notebook",
+            "gpt3mix as a notebook of 2021 used it: pairs of tweets, a plain list, hard labels.",
+        ),
         "imported": Row(
             "augtune.generation.imported:Imported",
             "Take rows from a file that a model wrote elsewhere.",
