@@ -51,18 +51,25 @@ def new(
     print(f"next: augtune check {file}")
 
 
-def check(file: Path = FILE, overrides: list[str] = OVERRIDES) -> None:
+def check(
+    file: Path = FILE,
+    overrides: list[str] = OVERRIDES,
+    ask_provider: bool = typer.Option(
+        False, "--ask-provider", help="Ask the model's provider if it has the model, and until when; costs nothing."
+    ),
+) -> None:
     """Show what a run would do and cost; spend nothing.
 
     Resolves every file, column, label, sample and encoder, and shows the plan as a tree, three prompts of each
-    generator and an estimate of requests, tokens, money and time. Nothing is sent and nothing is written.
+    generator and an estimate of requests, tokens, money and time. Nothing is written, and nothing is sent unless
+    --ask-provider is given.
 
     Example: augtune check hello.yaml
     """
     from augtune.cli.tree import estimate_text, plan_text, prompts_text
     from augtune.experiment.check import check as look
 
-    checked = look(file, overrides or ())
+    checked = look(file, overrides or (), ask_provider=ask_provider)
     parts = [plan_text(checked), *(prompts_text(found) for found in checked.generators if found.prompts)]
     print("\n\n".join([*parts, estimate_text(checked)]))
     if checked.warnings:

@@ -1,6 +1,6 @@
 """Check an experiment before it runs: resolve all it names, show its prompts, estimate what it takes; spend nothing.
 
-Nothing is sent to a language model, no weights are loaded and nothing is written.
+Nothing is sent to a language model's provider unless that is asked for, no weights are loaded and nothing is written.
 """
 
 from __future__ import annotations
@@ -75,8 +75,15 @@ class Checked:
         return len(self.plan.arms) * len(self.plan.experiment.seeds)
 
 
-def check(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> Checked:
+def check(
+    source: Path | str | Mapping[str, Any], overrides: Sequence[str] = (), *, ask_provider: bool = False
+) -> Checked:
     """Return the plan of an experiment file with everything it names resolved.
+
+    Args:
+        source: The experiment file, or what it holds.
+        overrides: Settings changed for this time.
+        ask_provider: Ask the model's provider whether it has the model and for how long; that costs nothing.
 
     Raises:
         SettingsError: With one line for every wrong setting.
@@ -97,9 +104,8 @@ def check(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ())
         kinds = ", ".join(dict.fromkeys(found.generator.kind for found in generators if found.generator.needs_llm))
         raise SettingsError(f"llm: missing; {kinds} needs a language model, e.g. {{model: openai/gpt-4.1-mini}}")
     changes = {arm.name: tuple(_changes(plan.document["arms"].get(arm.name))) for arm in plan.arms}
-    return Checked(
-        plan, human, changes, generators, _usd(plan, generators), _seconds(plan, human), tuple(_warnings(plan, human))
-    )
+    warnings = (*_warnings(plan, human), *_lifetime(plan, ask=ask_provider))
+    return Checked(plan, human, changes, generators, _usd(plan, generators), _seconds(plan, human), warnings)
 
 
 def _check_arm(arm: ArmPlan, human: HumanRows, problems: list[str]) -> None:
@@ -251,6 +257,15 @@ def _changes(value: Any, place: str = "") -> list[str]:
     if not place:
         return []
     return [f"{place}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"]
+
+
+def _lifetime(plan: Plan, *, ask: bool) -> list[str]:
+    """Return what is known of the day the language model shuts down."""
+    if plan.experiment.llm is None or not any(g.needs_llm for arm in plan.arms for g in arm.generators):
+        return []
+    from augtune.llm.lifetime import lifetime_warnings
+
+    return lifetime_warnings(plan.experiment.llm, ask=ask)
 
 
 def _warnings(plan: Plan, human: HumanRows) -> list[str]:
