@@ -18,6 +18,7 @@ from augtune.core.fingerprint import fingerprint
 from augtune.core.outcomes import Cost, Dropped
 from augtune.core.settings import Settings
 from augtune.core.tables import Predictions, Weights
+from augtune.experiment.asking import Asking
 from augtune.experiment.plan import ArmPlan, Plan
 from augtune.experiment.rows import HumanRows
 from augtune.experiment.store import RunFolder, Stage
@@ -25,6 +26,7 @@ from augtune.weighting.importance import label_probability
 
 if TYPE_CHECKING:
     from augtune.llm.client import LLM
+    from augtune.model.fitted import Fitted
     from augtune.training.tables import Checkers
 
 __all__ = ["ArmRows", "Stages", "Trained"]
@@ -97,6 +99,7 @@ class Stages:
         self.human = human
         self.used: set[Path] = set()
         self._llm: LLM | None = None
+        self._latest: tuple[Path, Fitted] | None = None
 
     # ---- rows
 
@@ -126,7 +129,10 @@ class Stages:
         from augtune.generation.base import generate
 
         def make(folder: Path) -> dict[str, Any]:
-            made = generate(self.human.train, generator, llm=self.llm, seed=self.plan.experiment.data.seed)
+            asking = Asking(self.store, self.llm if generator.needs_llm else None, generator.kind)
+            seed = self.plan.experiment.data.seed
+            made = generate(self.human.train, generator, llm=self.llm, seed=seed, on_progress=asking)
+            asking.end(made)
             labels = made.dataset.labels
             write_jsonl(folder / "rows.jsonl", (row.to_json(labels) for row in made.dataset))
             write_jsonl(folder / "dropped.jsonl", (row.to_json(labels) for row in made.dropped))
@@ -184,9 +190,7 @@ class Stages:
         test = self.human.test
 
         def predict(folder: Path) -> dict[str, Any]:
-            from augtune.model.fitted import Fitted
-
-            made = Fitted.load(train.folder / "model").predict(test)
+            made = self._fitted(train.folder).predict(test)
             truth = dict(zip(test.ids, test.label_names, strict=True))
             write_jsonl(folder / "predictions.jsonl", made.to_rows(truth))
             return {"made_by": made.made_by}
@@ -198,6 +202,14 @@ class Stages:
             read_jsonl(predicted.folder / "predictions.jsonl"), test.labels, made_by=predicted.notes["made_by"]
         )
         return Trained(predictions, predicted.folder / "predictions.jsonl", train.folder, train.notes)
+
+    def _fitted(self, folder: Path) -> Fitted:
+        """Return the model of a training: the one just made, or read from its folder."""
+        from augtune.model.fitted import Fitted
+
+        if self._latest is not None and self._latest[0] == folder:
+            return self._latest[1]
+        return Fitted.load(folder / "model")
 
     def _train(self, arm: ArmPlan, dataset: Dataset, seed: int, about: str) -> Stage:
         checkers, checker_seconds = self._checkers(arm, dataset, seed)
@@ -214,6 +226,7 @@ class Stages:
                 on_step=self._progress(about),
             )
             fitted.save(folder / "model")
+            self._latest = (folder, fitted)
             write_jsonl(folder / "history.jsonl", fitted.history)
             if fitted.weights is not None and checkers is not None:
                 write_jsonl(folder / "weights.jsonl", _weight_rows(fitted.weights, checkers, dataset, seed))
