@@ -24,6 +24,7 @@ class Screen:
         self._is_terminal = sys.stderr.isatty() if is_terminal is None else is_terminal
         self._started: dict[tuple[str, str], float] = {}
         self._told: dict[tuple[str, str], float] = {}
+        self._asked: dict[tuple[str, str], str] = {}
         self._bar: Any = None
         self._task: Any = None
 
@@ -37,6 +38,7 @@ class Screen:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(compact=True),
+                TextColumn("{task.fields[words]}", markup=False),
             )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
@@ -53,29 +55,34 @@ class Screen:
         name = str(event.get("event"))
         stage, about = str(event.get("stage", "")), str(event.get("about", ""))
         if name == "progress":
-            self._progress(stage, about, int(event.get("step", 0)), int(event.get("of", 0)))
+            self._progress(stage, about, event)
+        elif name == "asked":
+            self._asked[stage, about] = _model_words(event)
         elif name == "stage-started":
             self._started[stage, about] = self._told[stage, about] = time.monotonic()
             if self._bar is None:
                 self._line(stage, about, "…")
         elif name == "stage-done":
-            took = time.monotonic() - self._started.pop((stage, about), time.monotonic())
+            now = time.monotonic()
+            took = now - self._started.pop((stage, about), now)
             self._clear()
-            self._line(stage, about, f"done in {took:.1f} s")
+            asked = self._asked.pop((stage, about), None)
+            self._line(stage, about, f"done in {took:.1f} s" + (f": {asked}" if asked else ""))
         elif name == "stage-skipped":
             self._line(stage, about, "done before")
         elif name == "warning":
             self._write(f"warning: {event.get('message', event.get('warning', ''))}")
 
-    def _progress(self, stage: str, about: str, step: int, of: int) -> None:
+    def _progress(self, stage: str, about: str, event: Mapping[str, Any]) -> None:
+        step, of = int(event.get("step", 0)), int(event.get("of", 0))
         if self._bar is not None:
-            described = f"{stage} · {about}"
+            described, words = f"{stage} · {about}", _model_words(event).partition(" · ")[2]
             if self._task is None:
-                self._task = self._bar.add_task(described, total=of or None)
-            self._bar.update(self._task, description=described, completed=step, total=of or None)
+                self._task = self._bar.add_task(described, total=of or None, words=words)
+            self._bar.update(self._task, description=described, completed=step, total=of or None, words=words)
         elif time.monotonic() - self._told.get((stage, about), 0.0) >= EVERY_S:
             self._told[stage, about] = time.monotonic()
-            self._line(stage, about, f"{step} of {of}" if of else f"{step}")
+            self._line(stage, about, _model_words(event) or (f"{step} of {of}" if of else f"{step}"))
 
     def _clear(self) -> None:
         if self._bar is not None and self._task is not None:
@@ -93,3 +100,12 @@ class Screen:
         else:
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
+
+
+def _model_words(event: Mapping[str, Any]) -> str:
+    """Return what an event says of a language model at work: calls, rows, tokens, money; empty if it says nothing."""
+    if "usd_expected" not in event:
+        return ""
+    from augtune.llm.progress import LLMProgress
+
+    return str(LLMProgress.from_json(event))
