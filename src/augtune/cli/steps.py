@@ -15,6 +15,7 @@ from augtune.cli.inputs import LABEL, PAIR, SEED, SET, TEXT
 if TYPE_CHECKING:
     from augtune.core.labels import Labels
     from augtune.core.outcomes import Dropped
+    from augtune.core.tables import Predictions
 
 __all__ = ["COMMANDS", "LLM", "trained", "write_dropped"]
 
@@ -147,16 +148,41 @@ def predict(
     file: Path = typer.Argument(..., metavar="FILE", help="Texts; a label column is not needed.", show_default=False),
     text: str = TEXT,
     text_pair: str = PAIR,
+    replay: Path = REPLAY,
+    budget: str = BUDGET,
     out: Path = typer.Option(None, "--out", metavar="FILE", help="Where to (.jsonl); by default to stdout."),
 ) -> None:
     """Predict the label of every row of a file.
 
-    Writes one JSON object a line: id, predicted, probabilities, and label where the file has it.
+    Writes one JSON object a line: id, predicted, probabilities, and label where the file has it. A model that augtune
+    route saved asks its language model about the rows it is unsure of; --budget and --replay are for that.
 
     Example: augtune predict model tickets.csv --out predictions.jsonl
     """
-    from augtune.cli.inputs import texts_of
     from augtune.core.files import write_jsonl
+
+    if (model / "router.json").is_file():
+        from augtune.cli.collaborate import predict_routed
+
+        changes = {"budget": budget, "replay": replay}
+        served = predict_routed(model, file, changes, text=text, text_pair=text_pair)
+        found: Predictions = served.predictions
+        truth = served.truth
+    else:
+        found, truth = _predicted(model, file, text, text_pair)
+    if out is None:
+        for row in found.to_rows(truth):
+            print(json.dumps(row, ensure_ascii=False))
+        sys.stderr.write(f"{found}\n")
+        return
+    write_jsonl(out, found.to_rows(truth))
+    print(found)
+    print(f"written: {out}")
+
+
+def _predicted(model: Path, file: Path, text: str | None, text_pair: str | None) -> tuple[Predictions, Any]:
+    """Return a classifier's predictions of a file, and the labels the file has."""
+    from augtune.cli.inputs import texts_of
     from augtune.core.tables import Predictions
     from augtune.model.fitted import Fitted
 
@@ -164,15 +190,7 @@ def predict(
     rows = texts_of(file, text=text, text_pair=text_pair, is_pair=fitted.is_pair, labels=fitted.labels)
     given: Any = list(rows.texts) if rows.pairs is None else list(zip(rows.texts, rows.pairs, strict=True))
     found = fitted.predict(given)
-    named = Predictions(rows.ids, found.probabilities, found.labels, found.made_by, found.model)
-    if out is None:
-        for row in named.to_rows(rows.truth):
-            print(json.dumps(row, ensure_ascii=False))
-        sys.stderr.write(f"{found}\n")
-        return
-    write_jsonl(out, named.to_rows(rows.truth))
-    print(found)
-    print(f"written: {out}")
+    return Predictions(rows.ids, found.probabilities, found.labels, found.made_by, found.model), rows.truth
 
 
 def trained(rows: Any, chosen: dict[str, Any], assignments: Sequence[str], *, seed: int, validation: Any = None) -> Any:

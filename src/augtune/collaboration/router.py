@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,12 @@ class Routed(Predictions):
     def share(self) -> float:
         """Share of rows sent."""
         return len(self.sent) / len(self) if len(self) else 0.0
+
+    def to_rows(self, truth: Mapping[str, str] | None = None) -> Iterable[dict[str, Any]]:
+        """Yield one JSON object per row, with ``sent``: whether it went to the language model."""
+        sent = set(self.sent)
+        for row in super().to_rows(truth):
+            yield {**row, "sent": row["id"] in sent}
 
     def __repr__(self) -> str:
         lost = f", {len(self.unanswered)} not answered" if self.unanswered else ""
