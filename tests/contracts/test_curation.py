@@ -9,6 +9,8 @@ from augtune.core.dataset import Dataset, Example, HumanDataset, Splits
 from augtune.core.labels import Labels
 from augtune.curation import STEPS
 from augtune.curation.base import Context, Step, curate, parse_steps
+from augtune.llm.client import LLM
+from augtune.llm.providers.scripted import Scripted
 
 LABELS = Labels(("negative", "positive"))
 TEXTS = ["good film", "Good film!", "the login never works", "a late parcel", "a late , parcel", "🙂", "!!!", "so dull"]
@@ -28,7 +30,7 @@ def rows():
 def context(tiny_encoder):
     train = dataset(HumanDataset, "train", ["a late parcel", "great"], "human")
     test = dataset(HumanDataset, "test", ["the login never works", "so dull"], "human")
-    return Context(train, Splits(train, test, test), tiny_encoder)
+    return Context(train, Splits(train, test, test), tiny_encoder, llm=LLM(Scripted(lambda _: "negative")))
 
 
 @pytest.fixture(params=list(STEPS))
@@ -78,7 +80,7 @@ def test_human_rows_are_kept(step, rows, context):
 
 def test_same_rows_give_the_same_answer(step, rows, context):
     first = step.apply(rows, context)
-    second = curate(rows, [step], human=context.human, splits=context.splits, encoder=context.encoder)
+    second = curate(rows, [step], human=context.human, splits=context.splits, encoder=context.encoder, llm=context.llm)
     assert first.dataset.fingerprint == second.dataset.fingerprint
     assert first.dropped == second.dropped
 

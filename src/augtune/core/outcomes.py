@@ -10,7 +10,7 @@ from typing import Any
 from augtune.core.dataset import Dataset, Example
 from augtune.core.labels import Labels
 
-__all__ = ["Cost", "Curation", "Dropped", "Generation"]
+__all__ = ["Changed", "Cost", "Curation", "Dropped", "Generation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,16 @@ class Cost:
             self.cached + other.cached,
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
+        )
+
+    def __sub__(self, earlier: Cost) -> Cost:
+        usd = None if self.usd is None or earlier.usd is None else self.usd - earlier.usd
+        return Cost(
+            usd,
+            self.calls - earlier.calls,
+            self.cached - earlier.cached,
+            self.tokens_in - earlier.tokens_in,
+            self.tokens_out - earlier.tokens_out,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -104,22 +114,55 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """A row that was given another label, on record.
+
+    Args:
+        before: The row as it was.
+        after: The row as it is now; same id, same text.
+        by: The step that changed it, e.g. ``agree``.
+        because: Why, in words.
+    """
+
+    before: Example
+    after: Example
+    by: str
+    because: str
+
+    def to_json(self, labels: Labels | None = None) -> dict[str, Any]:
+        """Return a JSON object with ``id``, ``by``, ``because`` and the rows ``before`` and ``after``."""
+        rows = {"before": self.before.to_json(labels), "after": self.after.to_json(labels)}
+        return {"id": self.before.id, "by": self.by, "because": self.because, **rows}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], labels: Labels) -> Changed:
+        """Return the changed row a JSON object of ``to_json`` describes."""
+        before, after = (Example.from_json(row[name], labels) for name in ("before", "after"))
+        return cls(before, after, row["by"], row["because"])
+
+
+@dataclass(frozen=True, slots=True)
 class Curation:
     """Rows that passed the curation steps.
 
     Args:
-        dataset: The rows kept, as they were.
+        dataset: The rows kept; as they were, but for those in ``changed``.
         dropped: The others, with who dropped them and why.
+        changed: Rows that were given another label, as they were and as they are; a later step may have dropped one.
+        cost: What calls to a language model cost, in steps that ask one.
     """
 
     dataset: Dataset
     dropped: tuple[Dropped, ...] = ()
+    changed: tuple[Changed, ...] = ()
+    cost: Cost = field(default_factory=Cost)
 
     def __repr__(self) -> str:
         by = Counter(row.by for row in self.dropped)
-        if not by:
-            return f"{len(self.dataset)} kept, 0 dropped"
+        relabelled = f" ({len({row.before.id for row in self.changed})} relabelled)" if self.changed else ""
+        kept = f"{len(self.dataset)} kept{relabelled}, {len(self.dropped)} dropped"
+        price = f" · {self.cost}" if self.cost.calls or self.cost.cached else ""
         if len(by) == 1:
-            return f"{len(self.dataset)} kept, {len(self.dropped)} dropped by {next(iter(by))}"
-        who = ", ".join(f"{n} by {name}" for name, n in by.most_common())
-        return f"{len(self.dataset)} kept, {len(self.dropped)} dropped ({who})"
+            return f"{kept} by {next(iter(by))}{price}"
+        who = f" ({', '.join(f'{n} by {name}' for name, n in by.most_common())})" if by else ""
+        return f"{kept}{who}{price}"

@@ -19,5 +19,9 @@ STEPS: Catalog[Step] = Catalog(
             "augtune.curation.contamination:Contamination",
             "Drop rows that repeat a test or validation row, or were made from one.",
         ),
+        "agree": Row(
+            "augtune.curation.agree:Agree",
+            "Drop, or relabel, rows whose label a language model or a trained classifier does not share.",
+        ),
     },
 )

@@ -5,16 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from augtune.core.dataset import Dataset, HumanDataset, Splits
 from augtune.core.encoders import DEFAULT_ENCODER
 from augtune.core.errors import SettingsError
-from augtune.core.outcomes import Curation, Dropped
+from augtune.core.outcomes import Changed, Cost, Curation, Dropped
 from augtune.core.settings import Settings
 from augtune.curation import STEPS
+
+if TYPE_CHECKING:
+    from augtune.llm.client import LLM
 
 __all__ = ["Context", "Progress", "Step", "curate", "parse_steps"]
 
@@ -31,12 +35,14 @@ class Context:
         splits: The task's splits, or None; ``test`` and ``validation`` are looked up here.
         encoder: Encoder that says how alike two texts are, unless a step names its own.
         on_progress: Told how encoding goes.
+        llm: The language model that steps may ask, or None.
     """
 
     human: HumanDataset | None = None
     splits: Splits | None = None
     encoder: str = DEFAULT_ENCODER
     on_progress: Progress | None = None
+    llm: LLM | None = None
     _vectors: dict[str, dict[str, np.ndarray]] = field(default_factory=dict, repr=False)
 
     def vectors(self, texts: Sequence[str], *, encoder: str | None = None) -> np.ndarray:
@@ -56,12 +62,21 @@ class Context:
 class Step(Settings, ABC):
     """One curation step: its fields are its settings, ``apply`` is what it does.
 
-    A step drops rows or keeps them as they are, in order; it records every row it drops.
+    A step drops rows or keeps them, in order; it records every row it drops or gives another label.
     """
+
+    @property
+    def needs_llm(self) -> bool:
+        """True if it asks a language model."""
+        return False
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files and folders whose content the result depends on."""
+        return ()
 
     @abstractmethod
     def apply(self, rows: Dataset, context: Context) -> Curation:
-        """Return the rows kept, in order, and those dropped, with why."""
+        """Return the rows kept, in order, and those dropped or relabelled, with why."""
 
 
 def curate(
@@ -71,9 +86,10 @@ def curate(
     human: HumanDataset | None = None,
     splits: Splits | None = None,
     encoder: str = DEFAULT_ENCODER,
+    llm: LLM | None = None,
     on_progress: Progress | None = None,
 ) -> Curation:
-    """Return the rows that pass every step, and on record those that do not.
+    """Return the rows that pass every step, and on record those that do not or that were given another label.
 
     Args:
         rows: Synthetic rows; human rows among them are kept.
@@ -81,22 +97,29 @@ def curate(
         human: The human rows trained on; ``dedup`` drops synthetic rows that repeat them.
         splits: The task's splits, for steps that name one (``contamination: {against: test}``).
         encoder: Encoder that says how alike two texts are. A text is encoded once, however many steps ask.
+        llm: The language model for steps that ask one (``agree``).
         on_progress: Called with what is being done, how much of it is done, and of how much.
 
     Raises:
         SettingsError: If a step's settings are wrong, or ask for a split there is not.
+        InputError: If a step needs a language model and there is none.
+        BudgetError: If the budget is reached; what was paid for is kept.
     """
     parsed = parse_steps(steps)
-    context = Context(human, splits, encoder, on_progress)
+    context = Context(human, splits, encoder, on_progress, llm)
     dropped: list[Dropped] = []
+    changed: list[Changed] = []
+    cost = Cost()
     for number, step in enumerate(parsed):
         result = step.apply(rows, context)
         _check_conserved(step, rows, result)
         rows = result.dataset
         dropped.extend(result.dropped)
+        changed.extend(result.changed)
+        cost = cost + result.cost
         if on_progress is not None:
             on_progress("curation steps", number + 1, len(parsed))
-    return Curation(rows, tuple(dropped))
+    return Curation(rows, tuple(dropped), tuple(changed), cost)
 
 
 def parse_steps(
@@ -126,13 +149,26 @@ def parse_steps(
 
 
 def _check_conserved(step: Step, rows: Dataset, result: Curation) -> None:
-    """See that every row is kept as it was or on record as dropped; a step that loses one is wrong itself."""
+    """See that every row is kept, or on record as dropped or relabelled; a step that loses one is wrong itself."""
     place = {name: i for i, name in enumerate(rows.ids)}
     kept = [place.get(name, -1) for name in result.dataset.ids]
     gone = [place.get(row.example.id, -1) for row in result.dropped]
     whole = sorted(kept + gone) == list(range(len(rows)))
-    if not whole or kept != sorted(kept) or not rows.take(kept).table.equals(result.dataset.table):
+    if not whole or kept != sorted(kept) or not _restored(rows.take(kept), result).table.equals(result.dataset.table):
         raise RuntimeError(
             f"curation step {step.kind or type(step).__name__!r} was given {len(rows)} rows and returned {len(kept)} "
             f"kept and {len(gone)} dropped that are not the same rows in order; this is a mistake in the step."
         )
+
+
+def _restored(before: Dataset, result: Curation) -> Dataset:
+    """Return the rows kept as they were, with the changes that are on record."""
+    if not result.changed:
+        return before
+    were = {row.id: row for row in before}
+    after = {
+        row.before.id: row.after
+        for row in result.changed
+        if were.get(row.before.id) == row.before and row.after.text == row.before.text
+    }
+    return Dataset.from_examples((after.get(row.id, row) for row in before), before.labels, name=before.name)

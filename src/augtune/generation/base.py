@@ -93,11 +93,7 @@ def needed(llm: LLM | None, kind: str) -> LLM:
 
 def spent(before: Cost, after: Cost) -> Cost:
     """Return what was spent between two readings of a model's running cost."""
-    usd = None if before.usd is None or after.usd is None else after.usd - before.usd
-    counts = {
-        name: getattr(after, name) - getattr(before, name) for name in ("calls", "cached", "tokens_in", "tokens_out")
-    }
-    return Cost(usd=usd, **counts)
+    return after - before
 
 
 def generate(
