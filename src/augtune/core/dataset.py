@@ -242,11 +242,9 @@ class Dataset:
         name: str = "data",
     ) -> Dataset:
         """Return the rows of a pandas frame."""
-        order = labels or Labels.found_in(frame[label].tolist())
-        pairs = frame[text_pair].tolist() if text_pair else [None] * len(frame)
-        rows = zip(frame[text].tolist(), frame[label].tolist(), pairs, strict=True)
-        examples = [Example(f"{name}-{i:04d}", str(t), str(y).strip(), text_pair=p) for i, (t, y, p) in enumerate(rows)]
-        return cls.from_examples(examples, order, name=name)
+        values = [str(value).strip() for value in frame[label].tolist()]
+        pairs = frame[text_pair].tolist() if text_pair else None
+        return cls._from_columns(frame[text].tolist(), values, pairs, labels or Labels.found_in(values), name)
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the rows as a pandas frame with one column per field."""
@@ -269,10 +267,20 @@ class Dataset:
         values = dataset[label]
         values = [names[int(v)] if names else str(v).strip() for v in values]
         order = labels or (Labels(tuple(names)) if names else Labels.found_in(values))
-        pairs = list(dataset[text_pair]) if text_pair else [None] * len(values)
-        rows = zip(dataset[text], values, pairs, strict=True)
-        examples = [Example(f"{name}-{i:04d}", str(t), y, text_pair=p) for i, (t, y, p) in enumerate(rows)]
-        return cls.from_examples(examples, order, name=name)
+        pairs = list(dataset[text_pair]) if text_pair else None
+        return cls._from_columns(list(dataset[text]), values, pairs, order, name)
+
+    @classmethod
+    def _from_columns(
+        cls, texts: Sequence[Any], values: Sequence[str], pairs: Sequence[Any] | None, labels: Labels, name: str
+    ) -> Dataset:
+        for column in (texts, pairs or ()):
+            for i, text in enumerate(column):
+                if not isinstance(text, str):
+                    raise DataError(f"{name}: row {i}: expected a text, got {text!r}.", hint="Remove or fill the row.")
+        rows = zip(texts, values, pairs or [None] * len(texts), strict=True)
+        examples = [Example(f"{name}-{i:04d}", t, y, text_pair=p) for i, (t, y, p) in enumerate(rows)]
+        return cls.from_examples(examples, labels, name=name)
 
     def to_hf(self) -> datasets.Dataset:
         """Return the rows as a Hugging Face dataset."""

@@ -134,6 +134,14 @@ def test_dataset_goes_to_pandas_and_back():
     assert again.fingerprint == HUMAN.fingerprint
 
 
+def test_from_pandas_refuses_a_missing_text():
+    import pandas
+
+    frame = pandas.DataFrame({"text": ["fine", None], "label": ["a", "b"]})
+    with pytest.raises(DataError, match=r"^data: row 1: expected a text, got "):
+        Dataset.from_pandas(frame)
+
+
 def test_dataset_goes_to_hugging_face_and_back():
     again = Dataset.from_hf(HUMAN.to_hf(), name="train")
     assert again.fingerprint == HUMAN.fingerprint
