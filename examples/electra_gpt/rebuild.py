@@ -146,6 +146,7 @@ def routing(study: Study) -> dict[str, Any]:
         "p": exact.p,
         "only_label": exact.only_first,
         "only_routed": exact.only_second,
+        "told_the_label_f1": _f1(study, fixed.combine(large, partner)),
         "pools": pools,
         "cross_validated": {
             name: {"f1": one.checked.value, "share": one.checked.share} for name, one in chosen.items() if one.checked
@@ -256,6 +257,7 @@ def _show_routing(r: dict[str, Any]) -> None:
         f"prompt: {100 * r['difference']:+.2f} [{low:.2f}, {high:.2f}], McNemar p {r['p']:.2g} "
         f"({r['only_label']}/{r['only_routed']})"
     )
+    print(f"  the same rows sent to gpt-4o-mini with Large's label in the prompt: {100 * r['told_the_label_f1']:.2f}")
     pools = ", ".join(f"{name} {100 * f1:.2f}" for name, f1 in r["pools"].items())
     print(f"  pool of 0.6 Large + 0.4 LLM: {pools}")
     for name, one in r["cross_validated"].items():

@@ -80,6 +80,7 @@ def test_routing_gives_more_with_a_seventh_of_the_calls(rebuilt):
         (0.9, 30.5, 83.69),
     ]
     assert round(100 * routing["label_in_prompt_f1"], 2) == 83.49
+    assert round(100 * routing["told_the_label_f1"], 2) == 83.35
     assert routing["p"] == pytest.approx(0.022, abs=5e-4)
     assert (routing["only_label"], routing["only_routed"]) == (196, 245)
     assert routing["interval"] == pytest.approx([0.0015, 0.0145], abs=5e-4)

@@ -113,14 +113,15 @@ def route(
     """Choose which rows are worth a call, and save classifier, rule and language model as one model.
 
     The language model is asked about every row of FILE; then the threshold is chosen that gives the best macro-F1, or
-    reaches what --set asks for with the fewest calls. 'augtune predict FOLDER FILE' serves the result.
+    reaches what --set asks for with the fewest calls. It is asked without being told what the classifier thinks, unless
+    --form says so: two opinions are worth more than one repeated. 'augtune predict FOLDER FILE' serves the result.
 
     Example: augtune route model validation.csv --llm openai/gpt-4.1-mini --set least=0.9 --out routed
     """
     from augtune.collaboration.ask import ask as put
     from augtune.collaboration.route import RouteSettings
     from augtune.collaboration.route import route as choose
-    from augtune.collaboration.routed import ExampleSettings, RoutedModel
+    from augtune.collaboration.routed import ExampleSettings, RoutedModel, independent_form
     from augtune.core.errors import InputError
     from augtune.experiment.document import override
 
@@ -130,7 +131,7 @@ def route(
     truth = told.truth(file)
     if told.fitted is None or told.own is None:
         raise InputError(f"{classifier}: there is no classifier.")
-    asking = _asking(form, None)
+    asking = _asking(form or independent_form(similar), None)
     model = _model(llm, budget=budget, replay=replay, base_url=base_url, out=out)
     with _counting() as tell:
         answers = put(told.questions, llm=model, evidence=told.evidence, settings=asking, on_progress=tell)

@@ -29,7 +29,7 @@ from augtune.llm.settings import LLMSettings
 if TYPE_CHECKING:
     from augtune.llm.client import LLM
 
-__all__ = ["ExampleSettings", "Predictor", "RoutedModel"]
+__all__ = ["ExampleSettings", "Predictor", "RoutedModel", "independent_form"]
 
 ABOUT, MODEL, POOL, FORM = "router.json", "model", "examples.jsonl", "form.jinja2"
 # Where replies are kept and what may be spent is up to who serves the model, not to who made it.
@@ -81,6 +81,15 @@ class ExampleSettings(Settings):
         return Evidence(predictions=predictions, pool=pool, **self.model_dump())
 
 
+def independent_form(similar: int) -> str:
+    """Return the form for rows a classifier is unsure of: one that does not tell what the classifier thinks.
+
+    On the published study in ``examples/electra_gpt``, an answer given without the classifier's label was worth
+    0.9 points of macro-F1 more to a cascade than one given with it: told the label, the model mostly repeats it.
+    """
+    return "examples" if similar else "classify"
+
+
 @dataclass(frozen=True, eq=False)
 class RoutedModel:
     """A classifier that asks a language model about the rows it is unsure of.
@@ -88,7 +97,7 @@ class RoutedModel:
     Args:
         classifier: The classifier, e.g. a ``Fitted``.
         router: The rule; chosen for this classifier.
-        asking: How the language model is asked.
+        asking: How the language model is asked; without a form, by one that does not show the classifier's opinion.
         llm: Which language model; its budget, cache and recording are not part of the saved model.
         examples: Which labelled examples prompts show; none by default.
         pool: Where they come from.
@@ -118,7 +127,7 @@ class RoutedModel:
             )
         if self.examples.similar and self.pool is None:
             raise InputError("examples: there is no pool of labelled rows to take them from.")
-        form = self.asking.form or ("all" if self.examples.similar else "label_probabilities")
+        form = self.asking.form or independent_form(self.examples.similar)
         if "examples" in find_form(form).needs and not self.examples.similar:
             raise InputError(f"form {form!r} shows examples, and examples.similar is 0.")
         object.__setattr__(self, "asking", self.asking.model_copy(update={"form": form}))

@@ -32,7 +32,7 @@ def test_routed_model_answers_like_a_model(fitted, test, answering):
     assert found.predicted == test.label_names
     assert found.sent == test.ids
     assert found.cost.calls == 3
-    assert "Classifier's probabilities" in model.seen[0].text
+    assert "Classifier" not in model.seen[0].text
     assert routed(fitted).predict(["a great film"], llm=model.llm).ids == ("text-0000",)
 
 
@@ -51,7 +51,7 @@ def test_saved_model_is_the_same_and_holds_no_budget_cache_or_recording(fitted, 
     again = RoutedModel.load(tmp_path / "model")
     assert again.llm == LLMSettings(model="openai/gpt-4.1-mini", timeout_s=9)
     assert again.pool.fingerprint == train.fingerprint
-    assert again.form.name == "all"
+    assert again.form.name == "examples"
     assert again.router.threshold == 0.6
     model = answering(lambda request: "negative")
     assert again.predict(test, llm=model.llm).ids == test.ids
