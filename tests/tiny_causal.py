@@ -41,6 +41,7 @@ def build(folder: Path, texts: Sequence[str], *, steps: int = 0, context: int = 
         )
         model = LlamaForCausalLM(config)
         _train(model, [fast(text)["input_ids"][:context] for text in texts], steps)
+    model.generation_config.do_sample = True  # without it, transformers serve is greedy at any temperature
     model.save_pretrained(folder)
     return str(folder)
 

