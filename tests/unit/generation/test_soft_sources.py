@@ -222,6 +222,17 @@ def test_a_reply_that_cannot_be_read_is_sent_back_once_with_the_reason(train, an
     assert (second.draw, second.max_tokens, second.temperature) == (first.draw, first.max_tokens, first.temperature)
 
 
+@pytest.mark.parametrize(
+    "first", ["a film (Label: “Positive”)", "a film (Label: Pos)", "a film (Label: Positively)", "(Label: Positive)"]
+)
+def test_a_label_that_is_not_one_is_sent_back_too(train, answering, first):
+    llm = answering(lambda r: "a film (Label: Positive)" if len(r.messages) == 3 else first)
+    assert [row.label for row in one(train, llm, repair=1).dataset] == ["positive"]
+    assert [row.reason for row in one(train, answering(lambda _: first)).dropped] == [
+        "empty" if first.startswith("(") else "unknown label"
+    ]
+
+
 def test_a_reply_that_stays_unreadable_is_dropped_with_both_reasons(train, answering):
     llm = answering(lambda r: "{" if len(r.messages) == 3 else "<p>no</p>")
     made = one(train, llm, repair=1, form="schema", labels="hard")
