@@ -33,7 +33,7 @@ MARKUP = re.compile(r"<(?:!doctype|html|head|body|\?xml)\b|```", re.IGNORECASE)
 SOURCES: dict[str, tuple[Source, ...]] = {"hard": ("hard",), "votes": ("votes",), "auto": ("votes", "hard")}
 
 
-class Conditioned(Naming, Balanced, Writer):
+class Conditioned(Writer, Naming, Balanced):
     """A generator that asks for a text of a given label."""
 
     labels: Literal["hard", "votes", "auto"] = "hard"

@@ -27,7 +27,7 @@ CHAINS: dict[str, tuple[Source, ...]] = {
 LabelSource = Literal["soft", "hard", "logprobs", "stated", "votes", "auto"]
 
 
-class Gpt3Mix(Naming, Writer):
+class Gpt3Mix(Writer, Naming):
     """Show the model a few rows, have it write a new one and its label, and make the label soft.
 
     The quota is one of ``per_class``, ``balance``, ``multiplier`` and ``count``; without any, as many rows as there are

@@ -11,7 +11,7 @@ from augtune.core.labels import Labels
 from augtune.core.outcomes import Changed, Curation
 from augtune.core.tables import Predictions
 from augtune.curation.agree import Agree
-from augtune.curation.base import Context, Step, curate
+from augtune.curation.base import Context, Step, curate, parse_steps
 from augtune.llm.client import LLM
 from augtune.llm.messages import Reply
 from augtune.llm.providers.scripted import Scripted
@@ -291,3 +291,15 @@ def test_a_folder_that_holds_no_classifier(synthetic, tmp_path):
     pytest.importorskip("torch")
     with pytest.raises(InputError):
         Agree(by=str(tmp_path)).apply(synthetic(*ROWS), Context())
+
+
+def test_the_guides_steps_are_valid():
+    import re
+    from pathlib import Path
+
+    from ruamel.yaml import YAML
+
+    guide = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "generators.md"
+    [block] = re.findall(r"```yaml\n(curate:.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    steps = parse_steps(YAML(typ="safe").load(block)["curate"])
+    assert [step.kind for step in steps] == ["dedup", "agree", "contamination"]
