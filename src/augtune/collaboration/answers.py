@@ -28,7 +28,8 @@ class AnswerRecord:
         label: The label the model gave, or None.
         replies: Its replies as they were, in order; for a call that failed, what the provider said.
         problems: What was wrong with each reply that was no answer.
-        soft_source: Where the probabilities are from: ``logprobs``, ``one-hot`` or ``classifier``; None without any.
+        soft_source: Where the probabilities are from: ``logprobs``, ``scores``, ``one-hot`` or ``classifier``; None
+            without any.
         call_key: Key of the last request.
     """
 
@@ -65,7 +66,7 @@ class Answers(Predictions):
         model: Fingerprint of the model, the form, the sampling and the evidence.
         records: One per row asked, in order.
         form: The prompt form's mark.
-        constrained: Whether answers were held to a JSON schema.
+        constrained: Whether answers could only be labels: by a JSON schema, or because the labels were scored.
         cost: What the calls cost.
     """
 

@@ -112,10 +112,15 @@ def _settings(settings: AskSettings | None, overrides: dict[str, Any]) -> AskSet
 
 @dataclass(frozen=True, slots=True)
 class _Rung:
-    """What is asked of a provider beside the text: a schema, tokens' probabilities, both or neither."""
+    """What is asked of a provider beside the text: a schema, tokens' probabilities, the labels' scores, or nothing.
 
-    schema: bool
-    logprobs: bool
+    A model without a chat template is given one text to continue (``is_text``).
+    """
+
+    schema: bool = False
+    logprobs: bool = False
+    scores: bool = False
+    is_text: bool = False
 
 
 @dataclass(slots=True)
@@ -153,7 +158,7 @@ class _Job:
     exhibits: Exhibits
     form: Form
     settings: AskSettings
-    rung: _Rung = _Rung(False, False)
+    rung: _Rung = _Rung()
 
     @classmethod
     def of(cls, rows: Asked, llm: LLM, evidence: Evidence | None, labels: Labels | None, settings: AskSettings) -> _Job:
@@ -177,9 +182,15 @@ class _Job:
 
     def request(self, turns: Sequence[Message], rung: _Rung) -> Request:
         labels, settings = self.questions.labels, self.settings
+        whole = "\n\n".join(turn.content for turn in turns)
+        asked: dict[str, Any] = {"prompt": whole} if rung.is_text else {"messages": turns}
+        if rung.scores:
+            lead = " " if rung.is_text else ""
+            return self.llm.request(**asked, continuations=tuple(lead + name for name in labels))
         longest = max(len(name.encode()) for name in labels)
         return self.llm.request(
-            messages=turns,
+            **asked,
+            stop=("\n",) if rung.is_text else (),
             temperature=settings.temperature,
             max_tokens=settings.max_tokens or longest + SPARE_TOKENS,
             schema=schema_of(labels) if rung.schema else None,
@@ -188,20 +199,29 @@ class _Job:
 
     def choose_rung(self) -> None:
         """Find out with the first row what the provider can: a schema and probabilities, one of them, or neither."""
-        schemas = (True, False) if self.settings.constrain else (False,)
-        tops = (True, False) if self.settings.logprobs is not None else (False,)
-        rungs = [_Rung(schema, top) for schema in schemas for top in tops]
+        rungs = self._rungs()
         for self.rung in rungs:
             if self.rung is rungs[-1] or not len(self.questions) or self._works(self.rung):
                 return
+
+    def _rungs(self) -> list[_Rung]:
+        labels = list(self.questions.labels)
+        if self.llm.can_score:
+            # a label that begins another one always scores higher than it, so such labels are written, not scored
+            apart = not any(one != other and other.startswith(one) for one in labels for other in labels)
+            scores = self.settings.constrain and apart
+            return [_Rung(scores=scores, is_text=is_text) for is_text in (False, True)]
+        schemas = (True, False) if self.settings.constrain else (False,)
+        tops = (True, False) if self.settings.logprobs is not None else (False,)
+        return [_Rung(schema, top) for schema in schemas for top in tops]
 
     def _works(self, rung: _Rung) -> bool:
         try:
             answer = self.llm.send_all([self.request(self.messages(0), rung)])[0]
         except ProviderError:
-            if self.llm.settings.replay is None:
+            if self.llm.settings.replay is None and not self.llm.can_score:
                 raise
-            return False  # a recording has the replies of one rung only
+            return False  # a recording has the replies of one rung only; a model without a chat template takes no chat
         return not (isinstance(answer, CallError) and answer.kind == "request")
 
     def send(self, turns: Sequence[Sequence[Message]], on_progress: Progress | None) -> list[tuple[str, Answer]]:
@@ -237,14 +257,14 @@ class _Job:
             self._fingerprint(),
             records=tuple(records),
             form=self.form.mark,
-            constrained=self.rung.schema,
+            constrained=self.rung.schema or self.rung.scores,
             cost=cost,
         )
 
     def _soft(self, row: int, reading: Reading, instead: str) -> tuple[np.ndarray | None, str | None]:
         labels = self.questions.labels
         if reading.probabilities is not None:
-            return np.array(reading.probabilities), "logprobs"
+            return np.array(reading.probabilities), "scores" if self.rung.scores else "logprobs"
         if reading.label is not None:
             return np.eye(len(labels))[labels.index(reading.label)], "one-hot"
         if instead == "classifier" and self.exhibits.own is not None:

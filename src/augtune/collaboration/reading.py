@@ -13,6 +13,7 @@ from augtune.core.replies import ReplyError, label_named, object_in, word_key
 from augtune.generation.hygiene import is_refusal
 from augtune.generation.soft import soft_label
 from augtune.llm.messages import Reply
+from augtune.llm.scoring import logprobs_of, probabilities
 
 __all__ = ["Problem", "Reading", "read_reply", "schema_of"]
 
@@ -59,6 +60,9 @@ def read_reply(reply: Reply | ProviderError, labels: Labels) -> Reading:
     """
     if isinstance(reply, ProviderError):
         return Reading(None, "no reply")
+    if reply.scores is not None:
+        shares = probabilities(logprobs_of(reply))
+        return Reading(labels[shares.index(max(shares))], None, shares)
     text = reply.text.strip()
     if reply.finish_reason == "refusal":
         return Reading(None, "refused")
