@@ -15,12 +15,13 @@ from augtune.core.replies import ReplyError, object_in
 from augtune.generation.choose import Chooser
 from augtune.generation.hygiene import unwrap_new
 from augtune.generation.naming import Naming, described
+from augtune.generation.plan import Plan, Rejected, Source, Written, refusal_or_gap
 from augtune.generation.prompt import load
 from augtune.generation.quotas import Balanced, needs_rows
 from augtune.generation.schemas import schema_of
 from augtune.generation.votes import Poll
 from augtune.generation.waves import Ask
-from augtune.generation.writing import Plan, Rejected, Source, Writer, Written, refusal_or_gap
+from augtune.generation.writing import Writer
 from augtune.llm.messages import Message, Reply, Request
 
 if TYPE_CHECKING:
@@ -30,15 +31,21 @@ __all__ = ["ClassPlan", "Conditioned", "Fewshot", "Trait", "Zeroshot"]
 
 Trait = tuple[str, str]
 MARKUP = re.compile(r"<(?:!doctype|html|head|body|\?xml)\b|```", re.IGNORECASE)
-SOURCES: dict[str, tuple[Source, ...]] = {"hard": ("hard",), "votes": ("votes",), "auto": ("votes", "hard")}
+SOURCES: dict[str, tuple[Source, ...]] = {
+    "hard": ("hard",),
+    "local": ("local",),
+    "votes": ("votes",),
+    "auto": ("local", "votes", "hard"),
+}
 
 
 class Conditioned(Writer, Naming, Balanced):
     """A generator that asks for a text of a given label."""
 
-    labels: Literal["hard", "votes", "auto"] = "hard"
+    labels: Literal["hard", "local", "votes", "auto"] = "hard"
     """'hard': a row has the label that was asked for. 'votes': the shares of further answers, and a row without is
-    dropped; the label is the one with most votes, be it another than was asked for. 'auto': votes, else hard."""
+    dropped; the label is the one with most votes, be it another than was asked for. 'local': the same by scores that a
+    model in this process gives every label. 'auto': local where it can be, else votes, else hard."""
 
     descriptions: dict[str, str] = Field(default_factory=dict)
     """What a label means, told to the model; by default what the data says of it, if anything."""

@@ -12,8 +12,9 @@ from augtune.generation.choose import Choice, Chooser
 from augtune.generation.keep import ANY
 from augtune.generation.mix import Form, Mix
 from augtune.generation.naming import Naming
+from augtune.generation.plan import Source
 from augtune.generation.quotas import Balance, needs_rows, planned
-from augtune.generation.writing import Source, Writer
+from augtune.generation.writing import Writer
 
 __all__ = ["Gpt3Mix"]
 
@@ -21,10 +22,11 @@ CHAINS: dict[str, tuple[Source, ...]] = {
     "soft": ("logprobs", "hard"),
     "hard": ("hard",),
     "logprobs": ("logprobs",),
+    "local": ("local",),
     "stated": ("stated",),
     "votes": ("votes",),
 }
-LabelSource = Literal["soft", "hard", "logprobs", "stated", "votes", "auto"]
+LabelSource = Literal["soft", "hard", "logprobs", "local", "stated", "votes", "auto"]
 
 
 class Gpt3Mix(Writer, Naming):
@@ -63,9 +65,10 @@ class Gpt3Mix(Writer, Naming):
 
     labels: LabelSource | tuple[Source, ...] = "soft"
     """Where a row's label comes from. 'soft': the label word's token probabilities where the provider gives them, else
-    only the word. 'logprobs', 'stated' (the model writes a probability for each label) or 'votes': soft from there, and
-    a row without is dropped. 'hard': the word. 'auto': logprobs, else stated with form: schema and votes without it,
-    else hard. Or a list in order, e.g. [logprobs, votes]. Each row keeps which it was."""
+    only the word. 'logprobs', 'local' (a model in this process scores every label), 'stated' (the model writes a
+    probability for each) or 'votes': soft from there, and a row without is dropped. 'hard': the word. 'auto': logprobs,
+    else local where it can be, else stated with form: schema and votes without it, else hard. Or a list in order, e.g.
+    [logprobs, votes]. Each row keeps which it was."""
 
     form: Form | None = None
     """How the model is asked: 'chat', one message; 'completion', a text to continue; 'schema', a message and a JSON
@@ -117,7 +120,7 @@ class Gpt3Mix(Writer, Naming):
         if not isinstance(self.labels, str):
             return self.labels
         if self.labels == "auto":
-            return ("logprobs", "stated" if self.form == "schema" else "votes", "hard")
+            return ("logprobs", "local", "stated" if self.form == "schema" else "votes", "hard")
         return CHAINS[self.labels]
 
     def plan(self, train: HumanDataset, seed: int) -> Mix:
@@ -134,3 +137,7 @@ class Gpt3Mix(Writer, Naming):
             if (wanted := getattr(self, name)) is not None:
                 return planned(wanted, train, where=f"generate.{name}", count=self.count)
         return {ANY: self.count or max(round((self.multiplier or 1) * len(train)), 1)}
+
+    def spoken(self, word: str) -> str:
+        """Return a label's word as the list of rows has it."""
+        return word.capitalize()

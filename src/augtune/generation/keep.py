@@ -51,6 +51,11 @@ class Keeper:
         have = len(self.kept) if target == ANY else self.counts[target]
         return max(self.quota.get(target, 0) - have, 0)
 
+    def knows(self, text: str) -> bool:
+        """Tell whether a human row or a row kept says the same."""
+        form = normalised(text)
+        return form in self.human or form in self.written
+
     def drop(self, example: Example, reason: str, because: str) -> None:
         """Put a row on record that is not kept."""
         self.dropped.append(Dropped(example, self.by, because, reason))

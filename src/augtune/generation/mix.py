@@ -14,10 +14,10 @@ from augtune.generation.choose import Chooser
 from augtune.generation.hygiene import is_refusal
 from augtune.generation.lines import Line, key, read_line
 from augtune.generation.naming import Names
+from augtune.generation.plan import Plan, Rejected, Soft, Written, refusal_or_gap
 from augtune.generation.prompt import folded, load
 from augtune.generation.votes import Poll
 from augtune.generation.waves import Ask
-from augtune.generation.writing import Plan, Rejected, Soft, Written, refusal_or_gap
 from augtune.llm.messages import Message, Reply, Request
 
 if TYPE_CHECKING:
@@ -197,6 +197,7 @@ class Mix(Plan):
                 self.list_prompt.mark,
                 lambda text, rows: f"{self._list(rows)} {folded(text)} ({opening}:",
                 stop=(")", "\n"),
+                spoken=tuple(f" {self.settings.spoken(word)})" for word in self.words.values()),
             )
         described = {word: self.train.labels.descriptions.get(label, "") for label, word in self.words.items()}
         return Poll(

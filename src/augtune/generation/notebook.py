@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from augtune.generation.choose import Choice
 from augtune.generation.gpt3mix import Gpt3Mix, LabelSource
 from augtune.generation.mix import Form
-from augtune.generation.writing import Source
+from augtune.generation.plan import Source
 
 __all__ = ["SAMPLED", "Notebook"]
 
@@ -64,3 +64,7 @@ class Notebook(Gpt3Mix):
     def _as_sampled(cls, given: Any) -> Any:
         name = given.get("sampling") if isinstance(given, dict) else None
         return {**SAMPLED[name], **given} if name in SAMPLED else given
+
+    def spoken(self, word: str) -> str:
+        """Return a label's word as the list of rows has it."""
+        return word

@@ -7,10 +7,11 @@ import math
 
 import pytest
 
-from augtune.core.errors import ProviderError, SettingsError
+from augtune.core.errors import InputError, ProviderError, SettingsError
 from augtune.generation.base import generate
 from augtune.generation.gpt3mix import Gpt3Mix
-from augtune.llm.messages import Reply, TokenLogprobs
+from augtune.llm.client import LLM
+from augtune.llm.messages import Reply, Score, TokenLogprobs
 
 WRITTEN = "so so film (Label: Negative)"
 
@@ -142,6 +143,74 @@ def test_only_what_may_need_them_asks_for_logprobs(train, answering):
         llm = answering(lambda _: "")
         one(train, llm, labels=labels)
         assert llm.seen[0].logprobs == asked
+
+
+# ---- scores of a model in this process
+
+
+class Scoring:
+    """A provider that writes one line and scores continuations by a table from prompt and text to share."""
+
+    can_score = True
+
+    def __init__(self, shares, tokens=1, text=WRITTEN):
+        self.shares, self.tokens, self.text, self.seen = shares, tokens, text, []
+
+    async def send(self, request):
+        self.seen.append(request)
+        if not request.continuations:
+            return Reply(self.text)
+        free = any(request.text.endswith(f"{sign} (Label:") for sign in ("N/A", "[MASK]", "Text: "))
+        table = self.shares["free" if free else "row"]
+        scores = tuple(Score(text, math.log(table[text]), self.tokens) for text in request.continuations)
+        return Reply(max(table, key=table.get), scores=scores)
+
+
+def test_scores_are_the_probabilities_of_whole_label_words(train):
+    provider = Scoring({"row": {" Negative)": 0.06, " Positive)": 0.18}})
+    [row] = one(train, LLM(provider), labels="local", form="completion").dataset
+    assert (row.label, row.probabilities, row.soft_source) == ("positive", pytest.approx((0.25, 0.75)), "local")
+    assert row.generator == "gpt3mix@1#28215909+gpt3mix@1#28215909:scored"
+    first, second = provider.seen
+    assert second.prompt == f"{first.prompt} so so film (Label:"
+    assert (second.continuations, second.max_tokens, second.draw) == ((" Negative)", " Positive)"), None, 0)
+
+
+def test_scores_by_length_and_calibrated(train):
+    shares = {"row": {" Negative)": 0.04, " Positive)": 0.16}, "free": {" Negative)": 0.1, " Positive)": 0.4}}
+    [row] = one(train, LLM(Scoring(shares, tokens=2)), labels="local", form="completion", by_length=True).dataset
+    assert row.probabilities == pytest.approx((1 / 3, 2 / 3))
+    provider = Scoring(shares)
+    [row] = one(train, LLM(provider), labels="local", form="completion", calibrate=True).dataset
+    assert row.probabilities == pytest.approx((0.5, 0.5))
+    assert len(provider.seen) == 1 + 1 + 3
+
+
+def test_scores_in_a_chat_are_those_of_the_words_themselves(train):
+    provider = Scoring({"row": {"negative": 0.3, "positive": 0.1}})
+    [row] = one(train, LLM(provider), labels="auto").dataset
+    assert (row.probabilities, row.soft_source) == (pytest.approx((0.75, 0.25)), "local")
+    assert len(provider.seen) == 2
+    assert provider.seen[1].messages[0].content.startswith("Which label does the text below")
+
+
+def test_labels_from_scores_alone_need_a_model_that_gives_them(train, answering):
+    with pytest.raises(InputError) as caught:
+        one(train, answering(lambda _: WRITTEN), labels="local")
+    assert str(caught.value) == (
+        "gpt3mix: labels: local has a model score the labels, and replies gives no scores.\n"
+        "  A model in this process does, llm: {model: local/NAME}; or set labels: auto."
+    )
+
+
+def test_no_further_call_is_made_for_a_text_that_is_known(train, answering):
+    texts = ["it  DRAGS (Label: Negative)", "new (Label: Positive)", "New (Label: Positive)"]
+    llm = answering(lambda r: "positive" if is_vote(r) else texts[min(r.draw, 2)])
+    made = generate(train, Gpt3Mix(count=3, attempts=1.5, labels="votes", votes=2), llm=llm)
+    assert [row.reason for row in made.dropped] == ["copy", "repeat", "repeat", "repeat"]
+    assert len(made.dataset) == 1
+    voted = {request.text.rpartition("\n")[2] for request in llm.seen if is_vote(request)}
+    assert voted == {"new", "New"}
 
 
 # ---- JSON replies
@@ -283,8 +352,8 @@ def test_progress_counts_the_further_calls(train, answering):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"labels": "loud"}, "generate.labels: expected soft, hard, logprobs, stated, votes, auto, or a list of logprobs, stated, votes, hard, got 'loud'"),
-        ({"labels": ["soft"]}, "generate.labels: expected soft, hard, logprobs, stated, votes, auto, or a list of logprobs, stated, votes, hard, got ['soft']"),
+        ({"labels": "loud"}, "generate.labels: expected soft, hard, logprobs, local, stated, votes, auto, or a list of logprobs, local, stated, votes, hard, got 'loud'"),
+        ({"labels": ["soft"]}, "generate.labels: expected soft, hard, logprobs, local, stated, votes, auto, or a list of logprobs, local, stated, votes, hard, got ['soft']"),
         ({"labels": ["hard", "votes"]}, "generate.labels: what comes after 'hard' is never used, got ['hard', 'votes']"),
         ({"labels": "stated", "form": "chat"}, "generate: stated probabilities need form: schema, got form: chat"),
         ({"repair": 1, "form": "completion"}, "generate: repair sends a reply back in a chat; with form: completion there is none"),
@@ -306,4 +375,6 @@ def test_estimate_counts_votes_and_repairs(train):
     assert (voted.calls, voted.calls_at_most, voted.rows) == (40, 100, 10)
     assert voted.tokens_in > 3 * plain.tokens_in / 2
     chain = Gpt3Mix(count=10, labels="auto", votes=3).estimate(train)
-    assert (chain.calls, chain.calls_at_most) == (10, 80)
+    assert (chain.calls, chain.calls_at_most) == (10, 100)
+    scored = Gpt3Mix(count=10, labels="local", calibrate=True).estimate(train)
+    assert (scored.calls, scored.calls_at_most, scored.rows) == (50, 100, 10)
