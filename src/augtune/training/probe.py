@@ -20,6 +20,9 @@ __all__ = ["Probe", "features", "fit_probe"]
 # Weight of the squared coefficients against the mean loss of a row; vectors have length 1, so it is small.
 RIDGE = 1e-3
 
+# Vectors of the rows asked for last, by their fingerprint and the encoder's name.
+_KEPT: dict[tuple[str, str], np.ndarray] = {}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
@@ -41,12 +44,21 @@ class Probe:
 def features(dataset: Dataset, encoder: str) -> np.ndarray:
     """Return what a probe sees of each row, ``(N, H)`` float64.
 
-    A single text is its sentence vector; a pair is both vectors, their absolute difference and their product.
+    A single text is its sentence vector; a pair is both vectors, their absolute difference and their product. The
+    vectors of the rows asked for last are kept, since the checkers of all seeds look at the same ones.
 
     Args:
         dataset: The rows.
         encoder: Name of the encoder.
     """
+    key = (dataset.fingerprint, encoder)
+    if key not in _KEPT:
+        _KEPT.clear()
+        _KEPT[key] = _vectors(dataset, encoder)
+    return _KEPT[key]
+
+
+def _vectors(dataset: Dataset, encoder: str) -> np.ndarray:
     first = embed(dataset.texts, encoder=encoder).astype(np.float64)
     if not dataset.is_pair:
         return first
