@@ -53,9 +53,11 @@ class OpenAI(Settings):
             raise InputError("a schema can be asked for in a chat (messages) only, not for a prompt to be continued.")
         if request.continuations:
             raise _cannot_score(place)
+        # A server that honours it makes a call that is sent again after a kill or a lost reply only once.
+        once = {"Idempotency-Key": request.key}
         resource = client.completions if request.prompt is not None else client.chat.completions
         try:
-            raw = await resource.with_raw_response.create(**body_of(request, self.max_tokens_field))
+            raw = await resource.with_raw_response.create(**body_of(request, self.max_tokens_field), extra_headers=once)
             text = raw.http_response.text
         except need("openai", extra="llm", to="call a language model").OpenAIError as error:
             # Not chained: the SDK's error may quote the key, and a traceback would print it.
