@@ -21,7 +21,9 @@ def test_a_reply_names_a_label_only_if_it_is_its_word(reply, label):
     assert label_named(reply, WORDS, label_type="sentiment") == label
 
 
-@given(st.sampled_from(sorted(WORDS)), st.sampled_from(["", "'", "“", "**", "("]), st.sampled_from(["", ".", "”", ")."]))
+@given(
+    st.sampled_from(sorted(WORDS)), st.sampled_from(["", "'", "“", "**", "("]), st.sampled_from(["", ".", "”", ")."])
+)
 def test_every_word_is_known_whatever_stands_around_it(label, before, after):
     assert label_named(before + WORDS[label].upper() + after, WORDS) == label
 
