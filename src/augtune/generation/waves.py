@@ -7,6 +7,7 @@ on the order in which they arrive, so a run that is interrupted and continued ma
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Ask", "Follow", "Turn", "answers", "draw_number", "most_calls"]
 
-WAVE = 256  # rows asked for at once: several times the usual 64 calls in flight, so that one slow call holds up little
+# Rows asked for at once: several times the usual 64 calls in flight, so that one slow call holds up little. A provider's
+# batch takes all of them, for one of its replies takes as long as thousands.
+WAVE = 256
 DRAWS_PER_SEED = 1_000_000
 
 
@@ -104,7 +107,8 @@ def answers(
     sent = dict.fromkeys(keeper.quota, 0)
     most = {target: most_calls(rows, attempts) for target, rows in keeper.quota.items()}
     desk = _Desk(llm, sum(keeper.quota.values()), on_progress)
-    while wave := _next_wave(keeper, ask, sent, most):
+    longest = sys.maxsize if llm.is_batch else WAVE
+    while wave := _next_wave(keeper, ask, sent, most, longest):
         replies = desk.send([item.request for item in wave])
         found = [Answer(item, reply) for item, reply in zip(wave, replies, strict=True)]
         for follow in rounds:
@@ -144,9 +148,9 @@ def _followed(desk: _Desk, found: Sequence[Answer], follow: Follow) -> list[Answ
     ]
 
 
-def _next_wave(keeper: Keeper, ask: Callable[[str, int], Ask], sent: Quota, most: Quota) -> list[Ask]:
+def _next_wave(keeper: Keeper, ask: Callable[[str, int], Ask], sent: Quota, most: Quota, longest: int) -> list[Ask]:
     wave = []
     for target in keeper.quota:
-        count = min(keeper.missing(target), most[target] - sent[target], WAVE)
+        count = min(keeper.missing(target), most[target] - sent[target], longest)
         wave += [ask(target, sent[target] + n) for n in range(count)]
-    return sorted(wave, key=lambda item: item.index)[:WAVE]
+    return sorted(wave, key=lambda item: item.index)[:longest]

@@ -98,6 +98,24 @@ def test_many_rows_are_asked_for_in_waves(train, answering):
     assert made.dataset.ids[-1] == f"gpt3mix-{WAVE + 19:04d}"
 
 
+def test_a_providers_batch_takes_all_rows_at_once(train, answering, monkeypatch):
+    sizes = []
+    for is_batch in (True, False):
+        llm = answering(lambda r: f"text {r.draw} (Label: Positive)")
+        monkeypatch.setattr(type(llm), "is_batch", is_batch)
+        send = llm.send_all
+        lists = []
+        monkeypatch.setattr(
+            llm,
+            "send_all",
+            lambda requests, send=send, lists=lists, **more: lists.append(len(requests)) or send(requests, **more),
+        )
+        made = generate(train, Gpt3Mix(count=WAVE + 20), llm=llm)
+        sizes.append((lists, made.dataset.fingerprint))
+    assert [lists for lists, _ in sizes] == [[WAVE + 20], [WAVE, 20]]
+    assert sizes[0][1] == sizes[1][1]
+
+
 def test_most_calls_is_blind_to_a_floats_last_digits():
     assert [most_calls(100, 1.1), most_calls(280, 1.07), most_calls(3, 1.0)] == [110, 300, 3]
 

@@ -248,6 +248,8 @@ def test_a_run_that_was_interrupted_makes_the_same_rows(train, answering):
 class Immediate:
     """A stand-in for an LLM that answers in the calling thread, in reverse order."""
 
+    is_batch = False
+
     def __init__(self, reply):
         from augtune.llm.client import LLM
         from augtune.llm.providers.scripted import Scripted
