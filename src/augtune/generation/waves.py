@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Ask", "Follow", "Turn", "answers", "draw_number", "most_calls"]
 
-# Rows asked for at once: several times the usual 64 calls in flight, so that one slow call holds up little. A provider's
-# batch takes all of them, for one of its replies takes as long as thousands.
+# Rows asked for at once: several times the usual 64 calls in flight, so that one slow call holds up little. Where a
+# provider takes batches, all rows: there one reply takes as long as thousands.
 WAVE = 256
 DRAWS_PER_SEED = 1_000_000
 
