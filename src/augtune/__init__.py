@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from augtune.core.dataset import Dataset, Example, HumanDataset, Splits
     from augtune.core.errors import AugtuneError, BudgetError, DataError, InputError, ProviderError, SettingsError
     from augtune.core.labels import Labels
-    from augtune.core.outcomes import Cost, Curation, Dropped, Generation
+    from augtune.core.outcomes import Changed, Cost, Curation, Dropped, Generation
     from augtune.core.tables import Predictions, Weights
+    from augtune.curation.agree import Agree
     from augtune.curation.base import curate
     from augtune.curation.contamination import Contamination
     from augtune.curation.dedup import Dedup
@@ -35,9 +36,14 @@ if TYPE_CHECKING:
     from augtune.evaluation.settings import EvaluateSettings
     from augtune.experiment.results import Results
     from augtune.experiment.run import run
+    from augtune.generation.attributes import Attributes
+    from augtune.generation.backtranslate import Backtranslate
     from augtune.generation.base import generate
+    from augtune.generation.conditioned import Fewshot, Zeroshot
+    from augtune.generation.eda import Eda
     from augtune.generation.gpt3mix import Gpt3Mix
     from augtune.generation.imported import Imported
+    from augtune.generation.notebook import Notebook
     from augtune.generation.rephrase import Rephrase
     from augtune.llm.client import LLM
     from augtune.model.fitted import Fitted
@@ -51,9 +57,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Agree": "curation.agree",
     "AskSettings": "collaboration.settings",
+    "Attributes": "generation.attributes",
     "AugtuneError": "core.errors",
+    "Backtranslate": "generation.backtranslate",
     "BudgetError": "core.errors",
+    "Changed": "core.outcomes",
     "Checkers": "training.tables",
     "Contamination": "curation.contamination",
     "Cost": "core.outcomes",
@@ -63,9 +73,11 @@ _HOME = {
     "Dedup": "curation.dedup",
     "Dimp": "training.recipes",
     "Dropped": "core.outcomes",
+    "Eda": "generation.eda",
     "EvaluateSettings": "evaluation.settings",
     "Evidence": "collaboration.evidence",
     "Example": "core.dataset",
+    "Fewshot": "generation.conditioned",
     "Fitted": "model.fitted",
     "Generation": "core.outcomes",
     "Gpt3Mix": "generation.gpt3mix",
@@ -75,6 +87,7 @@ _HOME = {
     "InputError": "core.errors",
     "LLM": "llm.client",
     "Labels": "core.labels",
+    "Notebook": "generation.notebook",
     "Predictions": "core.tables",
     "ProviderError": "core.errors",
     "Rephrase": "generation.rephrase",
@@ -90,6 +103,7 @@ _HOME = {
     "TwoStage": "training.recipes",
     "Vanilla": "training.recipes",
     "Weights": "core.tables",
+    "Zeroshot": "generation.conditioned",
     "ask": "collaboration.ask",
     "compare": "evaluation.comparisons",
     "curate": "curation.base",

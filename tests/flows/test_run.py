@@ -231,3 +231,34 @@ def test_parts_of_one_file_never_overlap(task, tiny_encoder, tmp_path):
         "negative": 5,
         "positive": 21,
     }
+
+
+def test_two_generators_of_one_kind_may_share_an_arm(task, tiny_encoder, tmp_path):
+    wanted = experiment(task, tiny_encoder, seeds=[0])
+    wanted["generate"] = [{"kind": "eda", "per_class": 4, "operations": ["swap"]}, {"kind": "eda", "per_class": 3}]
+    wanted["arms"], wanted["evaluate"] = {"eda": {}}, {}
+    result = run(wanted, out=tmp_path)
+    rows = read_jsonl(result.folder / "data" / "eda" / "synthetic.jsonl")
+    dropped = read_jsonl(result.folder / "data" / "eda" / "dropped.jsonl")
+    ids = [row["id"] for row in rows]
+    assert len(set(ids)) == len(ids)
+    assert len(rows) + sum(row["by"] != "eda" for row in dropped) == 14
+
+
+def test_agree_asks_the_experiments_language_model_and_keeps_what_it_changed(task, tiny_encoder, tmp_path):
+    replies = tmp_path / "replies.txt"
+    wanted = experiment(task, tiny_encoder, seeds=[0])
+    wanted["curate"].append({"kind": "agree", "action": "relabel", "text_type": "review", "label_type": "sentiment"})
+    wanted["arms"], wanted["evaluate"] = {"agreed": {}}, {}
+    with pytest.raises(SettingsError, match="llm: missing; agree needs a language model"):
+        run(wanted, out=tmp_path)
+    lines = [json.dumps("positive")] * 40
+    replies.write_text("\n".join(lines) + "\n")
+    wanted["llm"] = {"model": f"scripted/{replies}"}
+    result = run(wanted, out=tmp_path)
+    changed = read_jsonl(result.folder / "data" / "agreed" / "changed.jsonl")
+    assert changed
+    assert {(row["before"]["label"], row["after"]["label"]) for row in changed} == {("negative", "positive")}
+    assert result.arms["agreed"]["cost"]["calls"] > 0
+    _, events = listened(wanted, tmp_path)
+    assert {event for event, _ in events} == {"skipped"}

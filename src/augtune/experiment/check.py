@@ -100,9 +100,6 @@ def check(
     for encoder in dict.fromkeys(arm.settings.encoder for arm in plan.arms):
         find_encoder(encoder)
     generators = _generators(plan, human)
-    if any(found.generator.needs_llm for found in generators) and plan.experiment.llm is None:
-        kinds = ", ".join(dict.fromkeys(found.generator.kind for found in generators if found.generator.needs_llm))
-        raise SettingsError(f"llm: missing; {kinds} needs a language model, e.g. {{model: openai/gpt-4.1-mini}}")
     changes = {arm.name: tuple(_changes(plan.document["arms"].get(arm.name))) for arm in plan.arms}
     warnings = (*_warnings(plan, human), *_lifetime(plan, ask=ask_provider))
     return Checked(plan, human, changes, generators, _usd(plan, generators), _seconds(plan, human), warnings)
@@ -212,7 +209,7 @@ def _seconds(plan: Plan, human: HumanRows) -> float | None:
 
 
 def _wanted(arm: ArmPlan, human: HumanRows) -> int:
-    return sum(generator.estimate(human.train).calls for generator in arm.generators)
+    return sum(generator.estimate(human.train).rows for generator in arm.generators)
 
 
 def _checker_steps(arm: ArmPlan, steps: int) -> int:

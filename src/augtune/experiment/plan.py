@@ -195,10 +195,15 @@ def beside(base: Path, text: str) -> str:
 
 
 def _with_files(arm: ArmPlan, base: Path, problems: list[str]) -> ArmPlan:
-    found = tuple(
-        _file_of(generator, "path", base, f"arms.{arm.name}.generate", problems) for generator in arm.generators
-    )
-    return replace(arm, generators=found)
+    """Return the arm with the files its generators and steps name found."""
+    where = f"arms.{arm.name}"
+    generators = []
+    for generator in arm.generators:
+        for name in ("path", "synonyms"):
+            generator = _file_of(generator, name, base, f"{where}.generate", problems)
+        generators.append(generator)
+    steps = (_file_of(step, "by", base, f"{where}.curate", problems) if step.files() else step for step in arm.steps)
+    return replace(arm, generators=tuple(generators), steps=tuple(steps))
 
 
 def _file_of(settings: S, field: str, base: Path, where: str, problems: list[str]) -> S:
@@ -207,7 +212,7 @@ def _file_of(settings: S, field: str, base: Path, where: str, problems: list[str
     if named is None:
         return settings
     place = Path(beside(base, str(named)))
-    if not place.is_file():
+    if not place.exists():
         problems.append(f"{where}.{field}: no such file: {named}")
     return settings.model_copy(update={field: type(named)(place)})
 
@@ -312,6 +317,11 @@ def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str])
     for name in names:
         if folders.count(folder_of(name)) > 1:
             problems.append(f"arms.{name}: another arm has the same folder name {folder_of(name)!r}; rename one")
+    asking = [generator.kind for arm in arms for generator in arm.generators if generator.needs_llm]
+    asking += [step.kind for arm in arms for step in arm.steps if step.needs_llm]
+    if asking and experiment.llm is None:
+        kinds = ", ".join(dict.fromkeys(asking))
+        problems.append(f"llm: missing; {kinds} needs a language model, e.g. {{model: openai/gpt-4.1-mini}}")
     evaluate = experiment.evaluate
     if evaluate.baseline is not None and evaluate.baseline not in names:
         wrong = evaluate.baseline

@@ -17,8 +17,9 @@ from augtune.experiment.plan import ArmPlan, Plan, read_plan
 from augtune.experiment.results import Results
 from augtune.experiment.rows import HumanRows, human_rows
 from augtune.experiment.scoring import ArmOutcome, details_of, results_of
-from augtune.experiment.stages import ArmRows, Stages
+from augtune.experiment.stages import Stages
 from augtune.experiment.store import RunFolder, link_tree
+from augtune.experiment.synthetic import ArmRows, SyntheticRows
 
 __all__ = ["run"]
 
@@ -52,10 +53,10 @@ def run(
             stream.write(document.dump(_resolved(plan, store.path)))
         store.event("run-started", name=plan.experiment.name, arms=len(plan.arms), seeds=len(plan.experiment.seeds))
         warnings = _warnings(plan, human)
-        stages = Stages(plan, store, human)
+        synthetic, stages = SyntheticRows(plan, store, human), Stages(store, human)
         outcomes = []
         for arm in plan.arms:
-            rows = stages.rows(arm)
+            rows = synthetic.of(arm)
             _write_rows(store.path / "data" / arm.folder, rows, human)
             _check_rows(arm, rows)
             trained = tuple(stages.trained(arm, rows, seed) for seed in plan.experiment.seeds)
@@ -68,8 +69,7 @@ def run(
         write_json(store.path / "details.json", details_of(plan, human, outcomes, results, warnings))
         _write_csv(store.path / "results.csv", results)
         write_json(store.path / "results.json", results)
-        for sort in ("train", "checker", "predict", "curate"):
-            store.forget_others(stages.used, sort)
+        store.forget_others("train", "checker", "predict", "curate")
         store.event("run-done", name=plan.experiment.name)
     return Results.read(store.path)
 
@@ -148,6 +148,10 @@ def _write_rows(folder: Path, rows: ArmRows, human: HumanRows) -> None:
     labels = human.train.labels
     write_jsonl(folder / "synthetic.jsonl", (row.to_json(labels) for row in rows.kept))
     write_jsonl(folder / "dropped.jsonl", (row.to_json(labels) for row in rows.dropped))
+    if rows.changed:
+        write_jsonl(folder / "changed.jsonl", rows.changed)
+    else:
+        (folder / "changed.jsonl").unlink(missing_ok=True)
 
 
 def _write_arm(path: Path, plan: Plan, outcome: ArmOutcome) -> None:

@@ -20,7 +20,8 @@ from augtune.evaluation.settings import EvaluateSettings
 from augtune.evaluation.significance import detectable
 from augtune.experiment.plan import ArmPlan, Plan
 from augtune.experiment.rows import HumanRows
-from augtune.experiment.stages import ArmRows, Trained
+from augtune.experiment.stages import Trained
+from augtune.experiment.synthetic import ArmRows
 from augtune.experiment.verdict import verdict
 
 __all__ = ["ArmOutcome", "details_of", "results_of"]

@@ -46,11 +46,13 @@ class RunFolder:
         path: The folder.
         name: Name of the experiment it belongs to.
         listen: Called with every event as it is written to ``events.jsonl``.
+        used: Folders of the stages that were asked for, done now or before.
     """
 
     path: Path
     name: str
     listen: Callable[[dict[str, Any]], None] = field(default=lambda event: None)
+    used: set[Path] = field(default_factory=set)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -103,6 +105,7 @@ class RunFolder:
         """
         key = fingerprint({"sort": sort, **key_of}, length=16)
         folder = self.path / "stages" / f"{sort}-{key}"
+        self.used.add(folder)
         notes = _valid(folder)
         if notes is not None:
             self.event("stage-skipped", stage=sort, key=key, about=about)
@@ -123,11 +126,12 @@ class RunFolder:
         self.event("stage-done", stage=sort, key=key, about=about)
         return Stage(key, folder, made)
 
-    def forget_others(self, keep: set[Path], sort: str) -> None:
-        """Remove the stages of a sort that are not among ``keep``: big ones the present plan no longer refers to."""
-        for folder in (self.path / "stages").glob(f"{sort}-*"):
-            if folder not in keep:
-                shutil.rmtree(folder)
+    def forget_others(self, *sorts: str) -> None:
+        """Remove the stages of these sorts that the present run did not ask for; models take much room."""
+        for sort in sorts:
+            for folder in (self.path / "stages").glob(f"{sort}-*"):
+                if folder not in self.used:
+                    shutil.rmtree(folder)
 
 
 def _marker_name(marker: Path) -> str:

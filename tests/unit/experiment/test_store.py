@@ -141,7 +141,8 @@ def test_forget_others_removes_only_stages_of_that_sort(store):
         old = store.stage("train", {"a": 1}, make([]))
         new = store.stage("train", {"a": 2}, make([]))
         other = store.stage("generate", {"a": 1}, make([]))
-        store.forget_others({new.folder}, "train")
+        store.used = {new.folder}
+        store.forget_others("train")
     assert [stage.folder.exists() for stage in (old, new, other)] == [False, True, True]
 
 

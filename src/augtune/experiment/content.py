@@ -1,0 +1,57 @@
+"""What a stage's result depends on, as JSON: settings with the files they name replaced by what is in those files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from augtune.core.encoders import locate
+from augtune.core.fingerprint import fingerprint
+from augtune.core.settings import Settings
+
+__all__ = ["VERSION", "encoder_content", "llm_content", "settings_content"]
+
+# Raised when a stage's result changes for the same settings, so that old run folders redo it.
+VERSION = 1
+
+
+def settings_content(settings: Settings, files: Iterable[Path]) -> dict[str, Any]:
+    """Return settings as JSON, a path among ``files`` replaced by its content: moving a file changes nothing.
+
+    Args:
+        settings: A generator's or curation step's.
+        files: Files and folders its result depends on.
+    """
+    contents = {str(path): _content(path) for path in files}
+    return {
+        name: contents.get(value, value) if isinstance(value, str) else value
+        for name, value in settings.to_json().items()
+    }
+
+
+def llm_content(settings: Settings | None) -> dict[str, Any] | None:
+    """Return what of a language model's settings changes its answers: not the budget, the pace or the time-out."""
+    if settings is None:
+        return None
+    value = settings.to_json()
+    kept = {name: value[name] for name in ("model", "base_url", "extra") if value.get(name)}
+    replay = value.get("replay")
+    return kept if replay is None else {**kept, "replay": _content(Path(replay))}
+
+
+def encoder_content(name: str) -> str:
+    """Return a fingerprint of an encoder: its name on the hub, or its configuration and the size of its weights."""
+    path = Path(locate(name))
+    return _content(path) if path.is_dir() else name
+
+
+def _content(path: Path) -> str:
+    """Return a file's SHA-256, or for a model's folder that of its configuration and the size of its weights."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    sizes = sorted([file.name, file.stat().st_size] for file in path.rglob("*.safetensors"))
+    configuration = path / "config.json"
+    about = hashlib.sha256(configuration.read_bytes()).hexdigest() if configuration.is_file() else ""
+    return fingerprint([about, sizes])

@@ -1,0 +1,168 @@
+"""The synthetic rows of a run's arms: generated and curated, each stage done once for all arms that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from augtune.core.dataset import Dataset, Example
+from augtune.core.files import read_jsonl, write_jsonl
+from augtune.core.outcomes import Cost, Dropped
+from augtune.experiment.asking import Asking
+from augtune.experiment.content import VERSION, encoder_content, llm_content, settings_content
+from augtune.experiment.plan import ArmPlan, Plan
+from augtune.experiment.rows import HumanRows
+from augtune.experiment.store import RunFolder, Stage
+
+if TYPE_CHECKING:
+    from augtune.generation.base import Generator
+    from augtune.llm.client import LLM
+
+__all__ = ["ArmRows", "SyntheticRows"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRows:
+    """The synthetic rows of an arm: what was made, what was kept, what was dropped by whom, what it cost.
+
+    Args:
+        kept: Rows to train on; None for an arm that generates nothing.
+        dropped: The others, with who dropped them and why.
+        changed: Rows given another label, as JSON objects.
+        generated: Rows before curation.
+        shortfall: Per label, rows fewer than asked for.
+        cost: What the calls cost.
+    """
+
+    kept: Dataset | None
+    dropped: tuple[Dropped, ...] = ()
+    changed: tuple[Mapping[str, Any], ...] = ()
+    generated: int = 0
+    shortfall: Mapping[str, int] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
+
+    def training_rows(self, human: Dataset) -> Dataset:
+        """Return the rows an arm trains on: human rows first, then synthetic ones."""
+        return human if self.kept is None or not len(self.kept) else human + self.kept
+
+
+class SyntheticRows:
+    """Makes the synthetic rows of one run in its folder.
+
+    Args:
+        plan: What to do.
+        store: The run folder, claimed.
+        human: The human rows.
+    """
+
+    def __init__(self, plan: Plan, store: RunFolder, human: HumanRows) -> None:
+        self.plan = plan
+        self.store = store
+        self.human = human
+        self._llm: LLM | None = None
+
+    @property
+    def llm(self) -> LLM | None:
+        """The language model of the experiment, made on first use; its replies are kept in the run folder."""
+        if self._llm is None and self.plan.experiment.llm is not None:
+            from augtune.llm.client import LLM
+
+            self._llm = LLM.from_settings(self.plan.experiment.llm, cache=self.store.path / "cache.sqlite")
+        return self._llm
+
+    def of(self, arm: ArmPlan) -> ArmRows:
+        """Return the arm's synthetic rows, generated and curated."""
+        if not arm.generators:
+            return ArmRows(None)
+        made = [self._generate(generator) for generator in arm.generators]
+        rows = self._joined(made, "rows.jsonl")
+        dropped = [Dropped.from_json(row, self.human.train.labels) for row in self._read(made, "dropped.jsonl")]
+        curated = self._curate(arm, rows, [stage.key for stage in made])
+        dropped += [Dropped.from_json(row, rows.labels) for row in read_jsonl(curated.folder / "dropped.jsonl")]
+        shortfall: dict[str, int] = {}
+        for stage in made:
+            for label, missing in stage.notes["shortfall"].items():
+                shortfall[label] = shortfall.get(label, 0) + missing
+        return ArmRows(
+            kept=self._joined([curated], "rows.jsonl"),
+            dropped=tuple(dropped),
+            changed=tuple(read_jsonl(curated.folder / "changed.jsonl")),
+            generated=len(rows),
+            shortfall=shortfall,
+            cost=sum((Cost.from_json(stage.notes["cost"]) for stage in [*made, curated]), Cost()),
+        )
+
+    def _generate(self, generator: Generator) -> Stage:
+        from augtune.generation.base import generate
+
+        seed = self.plan.experiment.data.seed
+        llm = self.llm if generator.needs_llm else None
+
+        def make(folder: Path) -> dict[str, Any]:
+            asking = Asking(self.store, llm, generator.kind)
+            made = generate(self.human.train, generator, llm=llm, seed=seed, on_progress=asking)
+            asking.end(made)
+            _write(folder, made.dataset, made.dropped)
+            return {"cost": made.cost.to_json(), "shortfall": dict(made.shortfall), "rows": len(made.dataset)}
+
+        key = {
+            "version": VERSION,
+            "generator": settings_content(generator, generator.files()),
+            "train": self.human.train.fingerprint,
+            "seed": seed,
+            "llm": llm_content(self.plan.experiment.llm) if generator.needs_llm else None,
+        }
+        return self.store.stage("generate", key, make, about=generator.kind)
+
+    def _curate(self, arm: ArmPlan, rows: Dataset, made: Sequence[str]) -> Stage:
+        from augtune.curation.base import curate
+
+        encoder = arm.settings.encoder
+        asks = any(step.needs_llm for step in arm.steps)
+
+        def make(folder: Path) -> dict[str, Any]:
+            result = curate(
+                rows, arm.steps, human=self.human.train, splits=self.human.splits, encoder=encoder,
+                llm=self.llm if asks else None,
+            )  # fmt: skip
+            _write(folder, result.dataset, result.dropped)
+            write_jsonl(folder / "changed.jsonl", (row.to_json(rows.labels) for row in result.changed))
+            return {"rows": len(result.dataset), "dropped": len(result.dropped), "cost": result.cost.to_json()}
+
+        key = {
+            "version": VERSION,
+            "steps": [settings_content(step, step.files()) for step in arm.steps],
+            "made": list(made),
+            "train": self.human.train.fingerprint,
+            "validation": None if self.human.validation is None else self.human.validation.fingerprint,
+            "test": self.human.test.fingerprint,
+            "encoder": encoder_content(encoder),
+            "llm": llm_content(self.plan.experiment.llm) if asks else None,
+        }
+        return self.store.stage("curate", key, make, about=" + ".join(step.kind for step in arm.steps))
+
+    def _joined(self, stages: Sequence[Stage], name: str) -> Dataset:
+        labels = self.human.train.labels
+        examples = (Example.from_json(row, labels) for row in self._read(stages, name))
+        return Dataset.from_examples(_distinct(examples), labels, name="synthetic")
+
+    def _read(self, stages: Sequence[Stage], name: str) -> list[dict[str, Any]]:
+        return [row for stage in stages for row in read_jsonl(stage.folder / name)]
+
+
+def _write(folder: Path, rows: Dataset, dropped: Iterable[Dropped]) -> None:
+    write_jsonl(folder / "rows.jsonl", (row.to_json(rows.labels) for row in rows))
+    write_jsonl(folder / "dropped.jsonl", (row.to_json(rows.labels) for row in dropped))
+
+
+def _distinct(examples: Iterable[Example]) -> list[Example]:
+    """Return the rows with ids told apart that two generators of one kind both used: ``eda-0001``, ``eda-0001~2``."""
+    used: dict[str, int] = {}
+    rows = []
+    for example in examples:
+        used[example.id] = used.get(example.id, 0) + 1
+        again = used[example.id]
+        rows.append(example if again == 1 else replace(example, id=f"{example.id}~{again}"))
+    return rows
