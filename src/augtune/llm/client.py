@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +29,7 @@ __all__ = ["LLM", "Answer", "OnAnswer"]
 
 Answer = Reply | ProviderError
 GRACE_S = 10.0
+DIGEST = 32
 OnAnswer = Callable[[int, Answer], None]
 
 
@@ -88,7 +88,7 @@ class LLM:
         self._health = Health()
         self._engine: Engine | None = None
         self._before = Cost()
-        self._used: dict[str, None] = {}
+        self._used = bytearray()  # the digests of the requests answered: 32 bytes a call, also after millions
         self._lock = threading.Lock()
 
     @property
@@ -203,18 +203,17 @@ class LLM:
             InputError: If no key is given where one is needed.
         """
         answers: dict[int, Answer] = {}
-        arrived: queue.SimpleQueue[tuple[int, Answer] | None] = queue.SimpleQueue()
+        arrived: loop.Mail[tuple[int, Answer]] = loop.Mail()
         engine = self._running()
         width = MOST_CALLS if self.is_batch else 2 * self.settings.max_in_flight
-        dispatch = Dispatch(engine.provider, engine.wire, self._health, width=width, deliver=arrived.put)
+        dispatch = Dispatch(engine.provider, engine.wire, self._health, width=width, deliver=arrived.post)
         done = loop.submit(dispatch.run(requests))
-        done.add_done_callback(lambda _: arrived.put(None))
+        done.add_done_callback(lambda _: arrived.end())
         try:
-            while (item := arrived.get()) is not None:
-                index, answer = item
+            for index, answer in arrived:
                 answers[index] = answer
                 if isinstance(answer, Reply):
-                    self._used[requests[index].key] = None
+                    self._used += bytes.fromhex(requests[index].key)
                 if on_answer is not None:
                     on_answer(index, answer)
         except BaseException:
@@ -225,7 +224,9 @@ class LLM:
 
     def save_replies(self, path: str | Path) -> int:
         """Write every reply this object gave as a recording that ``replay`` can serve; return how many there are."""
-        return write_recording(Path(path), self._running().store.recorded(self._used))
+        used = memoryview(self._used)
+        keys = dict.fromkeys(used[i : i + DIGEST].hex() for i in range(0, len(used), DIGEST))
+        return write_recording(Path(path), self._running().store.recorded(keys))
 
     def close(self) -> None:
         """Close connections and the cache; what was kept in memory is gone, and a next call opens them again."""

@@ -5,15 +5,44 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import queue
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-__all__ = ["call_soon", "submit"]
+__all__ = ["Mail", "call_soon", "submit"]
 
 T = TypeVar("T")
+
+
+class Mail(Generic[T]):
+    """Items that the loop posts and another thread reads, woken once for all that arrive together."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[list[T] | None] = queue.SimpleQueue()
+        self._bag: list[T] = []
+
+    def post(self, item: T) -> None:
+        """Post an item; to be called on the loop."""
+        if not self._bag:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._bag.append(item)
+
+    def end(self) -> None:
+        """Say that nothing more comes; to be called on the loop."""
+        self._flush()
+        self._queue.put(None)
+
+    def _flush(self) -> None:
+        if self._bag:
+            bag, self._bag = self._bag, []
+            self._queue.put(bag)
+
+    def __iter__(self) -> Iterator[T]:
+        while (bag := self._queue.get()) is not None:
+            yield from bag
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from augtune.llm.failures import CallError
 from augtune.llm.messages import Reply, Request
 from augtune.llm.providers.openai import OpenAI
 from augtune.llm.providers.trouble import Place, failure_of, kind_of
-from augtune.llm.providers.wire_format import body_of, reply_of
+from augtune.llm.providers.wire_format import json_body, reply_of
 
 __all__ = ["BatchFiles", "BatchState", "endpoint_of", "line_of", "read_lines"]
 
@@ -120,8 +120,7 @@ def endpoint_of(request: Request) -> str:
 
 def line_of(request: Request, max_tokens_field: str) -> str:
     """Return the line of a batch file that makes a request; its id there is the request's key."""
-    body = body_of(request, max_tokens_field)
-    body.update(body.pop("extra_body", {}))
+    body = json_body(request, max_tokens_field)
     line = {"custom_id": request.key, "method": "POST", "url": endpoint_of(request), "body": body}
     return json.dumps(line, ensure_ascii=False) + "\n"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from augtune.llm.messages import FinishReason, Reply, Request, TokenLogprobs
 
-__all__ = ["body_of", "reply_of"]
+__all__ = ["json_body", "reply_of"]
 
 FINISH: dict[str | None, FinishReason] = {
     None: "stop",  # some servers leave it out
@@ -27,14 +27,12 @@ SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "se
 LEAST_LOGPROB = -9999.0
 
 
-def body_of(request: Request, max_tokens_field: str) -> dict[str, Any]:
-    """Return the arguments of the SDK's ``create`` for a request; what the request leaves open is left out."""
-    body: dict[str, Any] = {"model": request.model}
+def json_body(request: Request, max_tokens_field: str) -> dict[str, Any]:
+    """Return the JSON that is sent for a request; what the request leaves open is left out."""
+    body: dict[str, Any] = {"model": request.model, **request.extra}
     body.update({name: value for name in SAMPLING if (value := getattr(request, name)) is not None})
     if request.stop:
         body["stop"] = list(request.stop)
-    if request.extra:
-        body["extra_body"] = dict(request.extra)
     if request.prompt is not None:
         body["prompt"] = request.prompt
         body.update({"max_tokens": request.max_tokens} if request.max_tokens is not None else {})
