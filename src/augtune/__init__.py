@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from augtune.collaboration.routed import RoutedModel
     from augtune.collaboration.router import Router
     from augtune.collaboration.settings import AskSettings
+    from augtune.collaboration.tune.data import out_of_fold
+    from augtune.collaboration.tune.finetune import FineTune, finetune
+    from augtune.collaboration.tune.settings import TuneSettings
     from augtune.core.dataset import Dataset, Example, HumanDataset, Splits
     from augtune.core.errors import AugtuneError, BudgetError, DataError, InputError, ProviderError, SettingsError
     from augtune.core.labels import Labels
@@ -78,6 +81,7 @@ _HOME = {
     "Evidence": "collaboration.evidence",
     "Example": "core.dataset",
     "Fewshot": "generation.conditioned",
+    "FineTune": "collaboration.tune.finetune",
     "Fitted": "model.fitted",
     "Generation": "core.outcomes",
     "Gpt3Mix": "generation.gpt3mix",
@@ -100,6 +104,7 @@ _HOME = {
     "SettingsError": "core.errors",
     "Splits": "core.dataset",
     "TrainSettings": "training.settings",
+    "TuneSettings": "collaboration.tune.settings",
     "TwoStage": "training.recipes",
     "Vanilla": "training.recipes",
     "Weights": "core.tables",
@@ -109,9 +114,11 @@ _HOME = {
     "curate": "curation.base",
     "embed": "embedding.encode",
     "evaluate": "evaluation.scores",
+    "finetune": "collaboration.tune.finetune",
     "generate": "generation.base",
     "load": "data.load",
     "make_checkers": "training.checkers",
+    "out_of_fold": "collaboration.tune.data",
     "report": "reporting.html",
     "route": "collaboration.route",
     "run": "experiment.run",

