@@ -71,6 +71,9 @@ class BatchServer:
                 self.finish(batch)
         return batch
 
+    def reply(self, prompt: str) -> str:
+        return prompt.upper()
+
     def finish(self, batch: dict[str, Any]) -> None:
         if self.status == "failed":
             batch["errors"] = {"data": [{"message": self.problem}]}
@@ -89,7 +92,8 @@ class BatchServer:
                 errors.append({**entry, "response": error})
                 continue
             self.made[prompt] = self.made.get(prompt, 0) + 1
-            choice = {"message": {"content": prompt.upper()}, "text": prompt.upper(), "finish_reason": "stop"}
+            text = self.reply(prompt)
+            choice = {"message": {"content": text}, "text": text, "finish_reason": "stop"}
             usage = {"prompt_tokens": 100, "completion_tokens": 10}
             reply = {"status_code": 200, "body": {"model": "m-2026", "choices": [choice], "usage": usage}}
             results.append({**entry, "response": reply})
