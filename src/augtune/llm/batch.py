@@ -88,6 +88,7 @@ class Batch:
         self._stalled: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._gathering: asyncio.Task[None] | None = None
+        self._is_over = False
 
     async def send(self, request: Request) -> Reply:
         """Return the reply, once the batch it is in is over."""
@@ -147,7 +148,8 @@ class Batch:
                 state = await self._patiently(partial(self._files.look, state.id))
             outcomes = await self._harvest(job, state)
         except Exception as error:
-            self._stop_following(job, error)
+            if not self._is_over:
+                self._stop_following(job, error)
             return
         self._sent.difference_update(job.requests)
         failed = [key for key in job.requests if not isinstance(outcomes[key], Reply)]
@@ -229,11 +231,15 @@ class Batch:
             await self._clock.sleep(wait_s)
             waited_s, wait_s = waited_s + wait_s, min(2 * wait_s, LONGEST_WAIT_S)
 
+    def let_go(self) -> None:
+        """Use the record no more, from any thread; the batches go on at the provider and stay on it."""
+        self._is_over = True
+        self._jobs.close()
+
     async def aclose(self) -> None:
-        """Stop looking and close the connections; the batches go on at the provider and stay on record."""
+        """Stop looking and close the connections."""
         for task in list(self._tasks):
             task.cancel()
-        self._jobs.close()
         await self._files.aclose()
 
 

@@ -98,6 +98,8 @@ class Engine:
 
     def close(self) -> None:
         """Close the provider's connections and the store."""
+        if isinstance(self._innermost, Batch):
+            self._innermost.let_go()
         close: Any = getattr(self._innermost, "aclose", None)
         if close is not None:
             loop.submit(close())
