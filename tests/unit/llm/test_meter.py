@@ -122,17 +122,27 @@ class World:
         return await asyncio.gather(*(one(request) for request in requests))
 
 
+UNITS = st.sampled_from(["USD", "calls", "tokens"])
+
+
 @settings(max_examples=40, deadline=None)
-@given(
-    st.integers(0, 2**31),
-    st.floats(0.001, 100),
-    st.floats(0.001, 100),
-    st.sampled_from(["USD", "calls", "tokens"]),
-    st.floats(0, 1.2),
-)
+@given(st.integers(0, 2**31), st.floats(0.001, 100), st.floats(0.001, 100), UNITS, st.floats(0, 1.2))
 def test_a_budget_is_never_exceeded_with_64_calls_in_flight(
     seed: int, price_in: float, price_out: float, unit: Any, share: float
 ):
+    hold(seed, price_in, price_out, unit, share)
+
+
+@pytest.mark.slow
+def test_a_budget_is_never_exceeded_in_1000_runs():
+    for seed in range(1000):
+        draw = np.random.default_rng(seed)
+        unit = ("USD", "calls", "tokens")[seed % 3]
+        hold(seed, float(draw.uniform(0.001, 100)), float(draw.uniform(0.001, 100)), unit, float(draw.uniform(0, 1.2)))
+
+
+def hold(seed: int, price_in: float, price_out: float, unit: Any, share: float) -> None:
+    """Ask for 150 replies of random length within a share of what they may cost at most, and check the account."""
     price = Price(input=price_in, output=price_out)
     random = np.random.default_rng(seed)
     requests = [
