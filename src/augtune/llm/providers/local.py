@@ -60,6 +60,7 @@ class _Job:
 class Local(LocalOptions):
     """Run a causal language model of a folder or the hub. The same request gives the same reply, whatever its mates.
 
+    (Up to rounding: in 16-bit precision it differs with a batch's shape and can tip a draw that is very close.)
     What a request leaves open is left open: temperature and top_p are then 1, and a reply may fill the model's context.
     It takes no schema and no extra fields, and a chat only if the model's tokenizer has a chat template.
     """
