@@ -6,6 +6,7 @@ DistilBERT, ELECTRA, DeBERTa, MPNet, ModernBERT and their like all do.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -41,8 +42,11 @@ DROPOUT_FIELDS = (
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers' loading report and progress bar off the screen: a new head is always 'missing'."""
+    """Keep transformers' loading report and the hub's retries off the screen: a new head is always 'missing'."""
     level = transformers_logging.get_verbosity()
+    hub = logging.getLogger("huggingface_hub")
+    hub_level = hub.level
+    hub.setLevel(logging.ERROR)
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -50,6 +54,7 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         transformers_logging.set_verbosity(level)
+        hub.setLevel(hub_level)
         if bars:
             transformers_logging.enable_progress_bar()
 
