@@ -32,7 +32,8 @@ def report_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report(write_run_folder(tmp_path_factory.mktemp("runs") / "helpdesk"))
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright keeps an event loop running in this thread for as long as it is open.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
@@ -44,7 +45,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def opening(chromium: Any, report_file: Path) -> Callable[..., Any]:
     @contextmanager
     def open_report(**context: Any) -> Iterator[Opened]:
