@@ -6,9 +6,11 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from augtune.core.settings import Settings
+
 if TYPE_CHECKING:
-    from augtune.core.settings import Settings
     from augtune.experiment.check import Checked, GeneratorCheck
+    from augtune.experiment.kinds import Kind
     from augtune.experiment.plan import ArmPlan
 
 __all__ = ["Branch", "aligned", "changed_fields", "duration", "estimate_text", "plan_text", "prompts_text"]
@@ -91,6 +93,8 @@ def _llm(checked: Checked) -> str:
 def _arm(checked: Checked, arm: ArmPlan) -> Branch:
     baseline = " (baseline)" if arm.name == checked.plan.baseline else ""
     changes = "; ".join(checked.changes[arm.name]) or "changes nothing"
+    if arm.kind is not None:
+        return f"{arm.name}{baseline}", _kind(arm.kind)
     settings = arm.settings
     rows = len(checked.human.train)
     steps = settings.steps_for(rows)
@@ -108,6 +112,24 @@ def _arm(checked: Checked, arm: ArmPlan) -> Branch:
         (f"curate: {_list(arm.steps)}", ()),
         (f"train: {settings.encoder}, recipe {settings.recipe.kind}, batches of {settings.batch_size}", stages),
     ]
+
+
+def _kind(kind: Kind) -> list[Branch]:
+    """Return what an arm says that asks, routes or fine-tunes: a line each, settings of a part below it."""
+    return [(kind.kind, _fields(kind))]
+
+
+def _fields(settings: Settings) -> list[Branch]:
+    lines: list[Branch] = []
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name not in settings.model_fields_set:
+            continue
+        if isinstance(value, Settings):
+            lines.append((name, _fields(value)))
+        else:
+            lines.append((f"{name}: {value}", ()))
+    return lines or [("as by default", ())]
 
 
 def _list(parts: Sequence[Settings]) -> str:
@@ -158,6 +180,10 @@ def estimate_text(checked: Checked) -> str:
         most = f", {e.calls_at_most:,} at most" if e.calls_at_most > e.calls else ""
         tokens = f"about {e.tokens_in:,} tokens in, {e.tokens_out:,} out"
         rows.append((found.generator.kind, f"about {e.calls:,} requests{most} · {tokens}"))
+    for arm, e in checked.asking.items():
+        most = f", {e.calls_at_most:,} at most" if e.calls_at_most > e.calls else ""
+        tokens = f"about {e.tokens_in:,} tokens in, {e.tokens_out:,} out"
+        rows.append((arm, f"about {e.calls:,} requests{most} · {tokens}"))
     rows.append(("money", _money(checked)))
     trainings = f"{_count(checked.trainings, 'training')}"
     known = "time not known" if checked.seconds is None else f"roughly {duration(checked.seconds)} on this processor"

@@ -24,12 +24,13 @@ class Asking:
     Args:
         store: The run folder, whose listener hears every call and whose ``events.jsonl`` one in ten seconds.
         llm: The language model; None for a generator without one.
-        about: The generator's name.
+        about: The generator's name, or the arm's.
+        stage: Sort of the stage.
     """
 
-    def __init__(self, store: RunFolder, llm: LLM | None, about: str) -> None:
+    def __init__(self, store: RunFolder, llm: LLM | None, about: str, stage: str = "generate") -> None:
         self._store = store
-        self._where = {"stage": "generate", "about": about}
+        self._where = {"stage": stage, "about": about}
         self._watch: Any = None
         self._recorded = time.monotonic()
         self._last = (0, 0)

@@ -16,10 +16,12 @@ import numpy as np
 
 from augtune.core.encoders import locate, not_loadable
 from augtune.core.errors import AugtuneError, DataError, SettingsError
+from augtune.experiment.estimating import asking_of
 from augtune.experiment.plan import ArmPlan, Plan, read_plan
 from augtune.experiment.rows import HumanRows, human_rows
 
 if TYPE_CHECKING:
+    from augtune.experiment.kinds import Kind
     from augtune.generation.base import Estimate, Generator
 
 __all__ = ["Checked", "GeneratorCheck", "check"]
@@ -28,6 +30,7 @@ CHARACTERS_PER_TOKEN = 4
 # A training step computes about 6 operations per weight and token (2 forward, 4 backward; Kaplan et al. 2020).
 OPERATIONS = 6
 PROMPTS = 3
+FOLDS = 5  # of out-of-fold predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Checked:
         human: Its human rows.
         changes: Per arm, what it changes, one ``key: value`` each.
         generators: The generators, each once.
+        asking: Per arm that asks or routes, the calls it is expected to take.
         usd: What the calls are expected to cost, or None if the price is not known.
         seconds: What training is expected to take on this processor, or None if the encoder's size is not known.
         warnings: What will stop or weaken the run, though the file is right.
@@ -65,14 +69,19 @@ class Checked:
     human: HumanRows
     changes: Mapping[str, tuple[str, ...]]
     generators: tuple[GeneratorCheck, ...] = ()
+    asking: Mapping[str, Estimate] = field(default_factory=dict)
     usd: float | None = 0.0
     seconds: float | None = None
     warnings: tuple[str, ...] = field(default=())
 
     @property
     def trainings(self) -> int:
-        """How many models are trained: arms times seeds."""
-        return len(self.plan.arms) * len(self.plan.experiment.seeds)
+        """How many models are trained: arms times seeds, and those that predict training rows out of fold."""
+        repeated = {name for arm in self.plan.arms if arm.kind and (name := self._repeated(arm.kind)) is not None}
+        return (len(self.plan.trained) + FOLDS * len(repeated)) * len(self.plan.experiment.seeds)
+
+    def _repeated(self, kind: Kind) -> str | None:
+        return kind.repeated(has_validation=self.human.validation is not None)
 
 
 def check(
@@ -93,16 +102,18 @@ def check(
     plan = read_plan(source, overrides)
     human = human_rows(plan)
     problems: list[str] = []
-    for arm in plan.arms:
+    for arm in plan.trained:
         _check_arm(arm, human, problems)
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)), hint="Nothing was run.")
-    for encoder in dict.fromkeys(arm.settings.encoder for arm in plan.arms):
+    for encoder in plan.encoders:
         find_encoder(encoder)
     generators = _generators(plan, human)
     changes = {arm.name: tuple(_changes(plan.document["arms"].get(arm.name))) for arm in plan.arms}
     warnings = (*_warnings(plan, human), *_lifetime(plan, ask=ask_provider))
-    return Checked(plan, human, changes, generators, _usd(plan, generators), _seconds(plan, human), warnings)
+    asking = asking_of(plan, human)
+    usd = _usd(plan, [*(found.estimate for found in generators if found.generator.needs_llm), *asking.values()])
+    return Checked(plan, human, changes, generators, asking, usd, _seconds(plan, human), warnings)
 
 
 def _check_arm(arm: ArmPlan, human: HumanRows, problems: list[str]) -> None:
@@ -175,10 +186,9 @@ def _generators(plan: Plan, human: HumanRows) -> tuple[GeneratorCheck, ...]:
     )
 
 
-def _usd(plan: Plan, generators: Sequence[GeneratorCheck]) -> float | None:
+def _usd(plan: Plan, asking: Sequence[Estimate]) -> float | None:
     """Return the expected cost of the calls: 0 for recorded replies and own servers, None without a price."""
     llm = plan.experiment.llm
-    asking = [found.estimate for found in generators if found.generator.needs_llm]
     if not asking or llm is None or llm.replay is not None:
         return 0.0
     from augtune.llm.settings import price_of, target_of
@@ -197,7 +207,7 @@ def _seconds(plan: Plan, human: HumanRows) -> float | None:
     texts = [text + (pair or "") for text, pair in zip(human.train.texts, human.train.text_pairs, strict=True)]
     tokens = sum(map(len, texts)) / max(len(texts), 1) / CHARACTERS_PER_TOKEN + 2
     total = 0.0
-    for arm in plan.arms:
+    for arm in plan.trained:
         weights = _weights(arm.settings.encoder)
         if weights is None:
             return None
@@ -256,9 +266,17 @@ def _changes(value: Any, place: str = "") -> list[str]:
     return [f"{place}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"]
 
 
+def _asks(plan: Plan) -> bool:
+    """Return whether the language model is asked anything."""
+    return any(
+        any(generator.needs_llm for generator in arm.generators) or (arm.kind is not None and arm.kind.needs_llm)
+        for arm in plan.arms
+    )
+
+
 def _lifetime(plan: Plan, *, ask: bool) -> list[str]:
     """Return what is known of the day the language model shuts down."""
-    if plan.experiment.llm is None or not any(g.needs_llm for arm in plan.arms for g in arm.generators):
+    if plan.experiment.llm is None or not _asks(plan):
         return []
     from augtune.llm.lifetime import lifetime_warnings
 
@@ -268,8 +286,7 @@ def _lifetime(plan: Plan, *, ask: bool) -> list[str]:
 def _warnings(plan: Plan, human: HumanRows) -> list[str]:
     found = []
     llm = plan.experiment.llm
-    asks = any(generator.needs_llm for arm in plan.arms for generator in arm.generators)
-    if llm is not None and llm.replay is None and asks:
+    if llm is not None and llm.replay is None and _asks(plan):
         from augtune.llm.keys import find_key
         from augtune.llm.settings import target_of
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +22,7 @@ from augtune.curation import STEPS
 from augtune.data import grammar
 from augtune.evaluation.settings import EvaluateSettings
 from augtune.experiment import document
+from augtune.experiment.kinds import KINDS, Kind, check_kinds, read_kind
 from augtune.generation import GENERATORS
 from augtune.llm.settings import LLMSettings
 from augtune.training.settings import TrainSettings
@@ -105,12 +106,22 @@ class Experiment(Settings):
 
 @dataclass(frozen=True, slots=True)
 class ArmPlan:
-    """One arm, resolved."""
+    """One arm, resolved.
+
+    Args:
+        name: Its name.
+        generators: What makes its synthetic rows.
+        steps: What curates them.
+        settings: How it is trained.
+        kind: In an arm that asks, routes or fine-tunes a language model, how; None in a trained arm. The others then
+            play no part.
+    """
 
     name: str
-    generators: tuple[Generator, ...]
-    steps: tuple[Step, ...]
-    settings: TrainSettings
+    generators: tuple[Generator, ...] = ()
+    steps: tuple[Step, ...] = ()
+    settings: TrainSettings = field(default_factory=TrainSettings)
+    kind: Kind | None = None
 
     @property
     def folder(self) -> str:
@@ -119,6 +130,8 @@ class ArmPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the arm as resolved settings."""
+        if self.kind is not None:
+            return {self.kind.kind: self.kind.resolved()}
         return {
             "generate": [generator.to_json() for generator in self.generators] or None,
             "curate": [step.to_json() for step in self.steps] or None,
@@ -141,6 +154,17 @@ class Plan:
     arms: tuple[ArmPlan, ...]
     document: Mapping[str, Any]
     base: Path
+
+    @property
+    def trained(self) -> tuple[ArmPlan, ...]:
+        """The arms that train a classifier."""
+        return tuple(arm for arm in self.arms if arm.kind is None)
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """Names of the encoders the arms need, each once."""
+        trained = [arm.settings.encoder for arm in self.trained]
+        return tuple(dict.fromkeys([*trained, *(name for arm in self.arms if arm.kind for name in arm.kind.encoders)]))
 
     @property
     def baseline(self) -> str:
@@ -171,7 +195,9 @@ def read_plan(source: Path | str | Mapping[str, Any], overrides: Sequence[str] =
     experiment = _attempt(lambda: Experiment.parse(_prepared(raw), where=""), problems)
     given = raw.get("arms")
     arms = (
-        [_arm(str(name), value, raw, problems) for name, value in given.items()] if isinstance(given, Mapping) else []
+        [_arm(str(name), value, raw, base, problems) for name, value in given.items()]
+        if isinstance(given, Mapping)
+        else []
     )
     arms = [_with_files(arm, base, problems) for arm in arms]
     if experiment is not None:
@@ -244,14 +270,17 @@ def _prepared(raw: Mapping[str, Any]) -> dict[str, Any]:
     return top
 
 
-def _arm(name: str, value: Any, raw: Mapping[str, Any], problems: list[str]) -> ArmPlan:
+def _arm(name: str, value: Any, raw: Mapping[str, Any], base: Path, problems: list[str]) -> ArmPlan:
     where = f"arms.{name}"
     changes = value if isinstance(value, Mapping) else {}
     if value is not None and not isinstance(value, Mapping):
         problems.append(f"{where}: expected a mapping of what the arm changes, or {{}}, got {value!r}")
+    known = ("generate", "curate", "train", *KINDS)
     for key in changes:
-        if key not in ("generate", "curate", "train"):
-            problems.append(f"{where}.{key}: unknown key{suggestion(str(key), ('generate', 'curate', 'train'))}")
+        if key not in known:
+            problems.append(f"{where}.{key}: unknown key{suggestion(str(key), known)}")
+    if any(key in changes for key in KINDS):
+        return ArmPlan(name, kind=read_kind(changes, where, base, problems))
 
     def place(key: str) -> str:
         return f"{where}.{key}" if key in changes else key
@@ -319,6 +348,7 @@ def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str])
             problems.append(f"arms.{name}: another arm has the same folder name {folder_of(name)!r}; rename one")
     asking = [generator.kind for arm in arms for generator in arm.generators if generator.needs_llm]
     asking += [step.kind for arm in arms for step in arm.steps if step.needs_llm]
+    asking += [arm.kind.kind for arm in arms if arm.kind is not None and arm.kind.needs_llm]
     if asking and experiment.llm is None:
         kinds = ", ".join(dict.fromkeys(asking))
         problems.append(f"llm: missing; {kinds} needs a language model, e.g. {{model: openai/gpt-4.1-mini}}")
@@ -327,6 +357,13 @@ def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str])
         wrong = evaluate.baseline
         problems.append(f"evaluate.baseline: no arm is called {wrong!r}{suggestion(wrong, names)}")
     data = experiment.data
+    check_kinds(
+        {arm.name: arm.kind for arm in arms},
+        [name for name, changes in experiment.arms.items() if not KINDS.keys() & (changes or {}).keys()],
+        {arm.name for arm in arms if arm.generators},
+        has_validation=data.validation != "none",
+        problems=problems,
+    )
     for key in ("train", "validation", "test"):
         text = getattr(data, key)
         if key == "validation" and text == "none":

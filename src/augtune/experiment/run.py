@@ -13,10 +13,13 @@ from augtune.core.encoders import locate
 from augtune.core.errors import DataError
 from augtune.core.files import atomic_write, write_json, write_jsonl
 from augtune.experiment import document
+from augtune.experiment.collaborating import Collaborating
+from augtune.experiment.kinds import KINDS
+from augtune.experiment.outcomes import ArmOutcome
 from augtune.experiment.plan import ArmPlan, Plan, read_plan
 from augtune.experiment.results import Results
 from augtune.experiment.rows import HumanRows, human_rows
-from augtune.experiment.scoring import ArmOutcome, details_of, results_of
+from augtune.experiment.scoring import details_of, results_of
 from augtune.experiment.stages import Stages
 from augtune.experiment.store import RunFolder, link_tree
 from augtune.experiment.synthetic import ArmRows, SyntheticRows
@@ -54,29 +57,36 @@ def run(
         store.event("run-started", name=plan.experiment.name, arms=len(plan.arms), seeds=len(plan.experiment.seeds))
         warnings = _warnings(plan, human)
         synthetic, stages = SyntheticRows(plan, store, human), Stages(store, human)
-        outcomes = []
-        for arm in plan.arms:
+        made: dict[str, ArmOutcome] = {}
+        for arm in plan.trained:
             rows = synthetic.of(arm)
             _write_rows(store.path / "data" / arm.folder, rows, human)
             _check_rows(arm, rows)
-            trained = tuple(stages.trained(arm, rows, seed) for seed in plan.experiment.seeds)
-            outcomes.append(ArmOutcome(arm, rows, trained))
-            _write_arm(store.path, plan, outcomes[-1])
+            made[arm.name] = stages.outcome(arm, rows, plan.experiment.seeds)
+            _write_arm(store.path, plan, made[arm.name])
+        others = Collaborating(plan, store, human, stages, lambda: synthetic.llm, dict(made))
+        for arm in plan.arms:
+            if arm.kind is not None:
+                made[arm.name] = others.outcome(arm, arm.kind)
+                _write_rows(store.path / "data" / arm.folder, made[arm.name].rows, human)
+                _write_arm(store.path, plan, made[arm.name])
+        outcomes = [made[arm.name] for arm in plan.arms]
         warnings += _shortfalls(outcomes)
+        warnings += [warning for outcome in outcomes for warning in outcome.warnings]
         for warning in warnings:
             store.event("warning", message=warning)
         results = results_of(plan, human, outcomes)
         write_json(store.path / "details.json", details_of(plan, human, outcomes, results, warnings))
         _write_csv(store.path / "results.csv", results)
         write_json(store.path / "results.json", results)
-        store.forget_others("train", "checker", "predict", "curate")
+        store.forget_others("train", "checker", "predict", "curate", "unseen", "route")
         store.event("run-done", name=plan.experiment.name)
     return Results.read(store.path)
 
 
 def _check_encoders(plan: Plan) -> None:
     """Find every encoder before any row is generated or any model trained."""
-    for name in dict.fromkeys(arm.settings.encoder for arm in plan.arms):
+    for name in plan.encoders:
         if name == locate(name):
             from augtune.model.encoder import load_tokenizer
 
@@ -98,9 +108,13 @@ def _resolved(plan: Plan, folder: Path) -> dict[str, Any]:
         top["llm"]["replay"] = seen(top["llm"]["replay"])
     arms = {arm.name: arm.to_json() for arm in plan.arms}
     for arm in arms.values():
-        for generator in arm["generate"] or []:
+        for generator in arm.get("generate") or []:
             if "path" in generator:
                 generator["path"] = seen(generator["path"])
+        for kind in filter(None, map(arm.get, KINDS)):
+            for asking in (kind, kind.get("ask") or {}):
+                if str(asking.get("form")).endswith(".jinja2"):
+                    asking["form"] = seen(asking["form"])
     return {**top, "arms": arms}
 
 
@@ -159,11 +173,18 @@ def _write_arm(path: Path, plan: Plan, outcome: ArmOutcome) -> None:
     arm = outcome.plan.folder
     for sort in ("predictions", "models", "history"):
         _clear(path / sort / arm, plan.experiment.seeds)
-    for seed, one in zip(plan.experiment.seeds, outcome.trained, strict=True):
-        link_tree(one.folder / "model", path / "models" / arm / f"seed-{seed}")
-        _copy(one.folder / "history.jsonl", path / "history" / arm / f"seed-{seed}.jsonl")
+    for seed, one in zip(plan.experiment.seeds, outcome.by_seed, strict=True):
+        model, history = path / "models" / arm / f"seed-{seed}", path / "history" / arm / f"seed-{seed}.jsonl"
+        if (made := one.part("model")) is not None:
+            link_tree(made, model)
+        else:
+            shutil.rmtree(model, ignore_errors=True)
+        if (told := one.part("history.jsonl")) is not None:
+            _copy(told, history)
+        else:
+            history.unlink(missing_ok=True)
         _copy(one.predictions_file, path / "predictions" / arm / f"seed-{seed}.jsonl")
-    rows = [row for one in outcome.trained for row in one.weight_rows()]
+    rows = [row for one in outcome.by_seed for row in one.weight_rows()]
     target = path / "data" / arm / "weights.jsonl"
     if rows:
         write_jsonl(target, rows)

@@ -6,7 +6,6 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -14,31 +13,16 @@ from typing import Any
 import numpy as np
 
 from augtune.core.outcomes import Dropped
-from augtune.evaluation.comparisons import Runs, compare_all
+from augtune.evaluation.comparisons import compare_all
 from augtune.evaluation.scores import MeanScores, evaluate, evaluate_runs, majority
 from augtune.evaluation.settings import EvaluateSettings
 from augtune.evaluation.significance import detectable
-from augtune.experiment.plan import ArmPlan, Plan
+from augtune.experiment.outcomes import ArmOutcome, SeedRun
+from augtune.experiment.plan import Plan
 from augtune.experiment.rows import HumanRows
-from augtune.experiment.stages import Trained
-from augtune.experiment.synthetic import ArmRows
 from augtune.experiment.verdict import verdict
 
-__all__ = ["ArmOutcome", "details_of", "results_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class ArmOutcome:
-    """What became of an arm: its rows, and one training per seed."""
-
-    plan: ArmPlan
-    rows: ArmRows
-    trained: tuple[Trained, ...]
-
-    @property
-    def runs(self) -> Runs:
-        """The predictions, by seed."""
-        return Runs(self.plan.name, tuple(one.predictions for one in self.trained))
+__all__ = ["details_of", "results_of"]
 
 
 def results_of(plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome]) -> dict[str, Any]:
@@ -51,7 +35,7 @@ def results_of(plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome]) -> 
         scores = evaluate_runs(
             outcome.runs.predictions, human.test, metrics, resamples=settings.resamples, level=settings.level
         )
-        arms[outcome.plan.name] = _arm(plan, human, outcome, scores)
+        arms[outcome.plan.name] = _arm(plan, outcome, scores)
     return {
         "schema": 1,
         "name": plan.experiment.name,
@@ -62,16 +46,16 @@ def results_of(plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome]) -> 
     }
 
 
-def _arm(plan: Plan, human: HumanRows, outcome: ArmOutcome, scores: MeanScores) -> dict[str, Any]:
+def _arm(plan: Plan, outcome: ArmOutcome, scores: MeanScores) -> dict[str, Any]:
     seeds = zip(plan.experiment.seeds, scores.per_seed, strict=True)
     return {
         "per_seed": [{"seed": seed, **one.to_json()} for seed, one in seeds],
         "mean": dict(scores.mean),
         "std": dict(scores.std),
         "interval": {kind: interval.to_json() for kind, interval in scores.intervals.items()},
-        "rows": {"human": len(human.train), "synthetic": len(outcome.rows.kept) if outcome.rows.kept else 0},
-        "cost": outcome.rows.cost.to_json(),
-        "train_seconds": float(np.mean([one.seconds for one in outcome.trained])),
+        "rows": {"human": outcome.human, "synthetic": len(outcome.rows.kept) if outcome.rows.kept else 0},
+        "cost": outcome.cost.to_json(),
+        "train_seconds": float(np.mean([one.seconds for one in outcome.by_seed])),
     }
 
 
@@ -115,7 +99,7 @@ def details_of(
         "arms": {outcome.plan.name: _arm_details(human, outcome) for outcome in outcomes},
         "verdict": sentences,
         "warnings": list(warnings),
-        "environment": _environment(outcomes[0].trained[0].precision),
+        "environment": _environment(outcomes),
         "baseline": plan.baseline,
         "metrics": [metric.kind for metric in metrics],
     }
@@ -123,7 +107,7 @@ def details_of(
 
 def _arm_details(human: HumanRows, outcome: ArmOutcome) -> dict[str, Any]:
     rows, labels = outcome.rows, human.test.labels
-    confusion = sum(evaluate(one.predictions, human.test, resamples=0).confusion for one in outcome.trained)
+    confusion = sum(evaluate(one.predictions, human.test, resamples=0).confusion for one in outcome.by_seed)
     return {
         "settings": outcome.plan.to_json(),
         "synthetic": rows.kept.counts() if rows.kept is not None else dict.fromkeys(labels, 0),
@@ -131,8 +115,9 @@ def _arm_details(human: HumanRows, outcome: ArmOutcome) -> dict[str, Any]:
         "dropped": _by_reason(rows.dropped),
         "shortfall": dict(rows.shortfall),
         "confusion": np.asarray(confusion).tolist(),
-        "weights": _weights(outcome.trained),
-        "model": outcome.trained[0].about,
+        "weights": _weights(outcome.by_seed),
+        "model": outcome.by_seed[0].about,
+        **outcome.details,
     }
 
 
@@ -143,10 +128,10 @@ def _by_reason(dropped: Sequence[Dropped]) -> dict[str, dict[str, int]]:
     return {by: dict(reasons.most_common()) for by, reasons in table.items()}
 
 
-def _weights(trained: Sequence[Trained]) -> dict[str, float] | None:
-    shares = [one.notes["effective_share"] for one in trained]
-    values = [one.weights() for one in trained]
-    if any(share is None for share in shares) or not any(len(value) for value in values):
+def _weights(runs: Sequence[SeedRun]) -> dict[str, float] | None:
+    shares = [share for one in runs if (share := one.effective_share) is not None]
+    values = [one.weights() for one in runs]
+    if len(shares) < len(runs) or not any(len(value) for value in values):
         return None
     joined = np.concatenate(values)
     return {
@@ -157,9 +142,10 @@ def _weights(trained: Sequence[Trained]) -> dict[str, float] | None:
     }
 
 
-def _environment(precision: str) -> dict[str, Any]:
+def _environment(outcomes: Sequence[ArmOutcome]) -> dict[str, Any]:
     import torch
 
+    precisions = (one.precision for outcome in outcomes for one in outcome.by_seed)
     versions = {name: metadata.version(name) for name in ("augtune", "torch", "transformers")}
     return {
         **versions,
@@ -168,7 +154,7 @@ def _environment(precision: str) -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "precision": precision,
+        "precision": next((one for one in precisions if one is not None), "none"),
     }
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from augtune.core.dataset import Dataset
+from augtune.core.dataset import Dataset, HumanDataset
+from augtune.core.errors import DataError
 from augtune.core.files import read_json, read_jsonl, write_json, write_jsonl
 from augtune.core.tables import Predictions, Weights
 from augtune.experiment.content import VERSION, encoder_content
+from augtune.experiment.outcomes import ArmOutcome, SeedRun
 from augtune.experiment.plan import ArmPlan
 from augtune.experiment.rows import HumanRows
 from augtune.experiment.store import RunFolder, Stage
@@ -21,44 +21,11 @@ from augtune.experiment.synthetic import ArmRows
 from augtune.weighting.importance import label_probability
 
 if TYPE_CHECKING:
+    from augtune.collaboration.tune.data import OutOfFold
     from augtune.model.fitted import Fitted
     from augtune.training.tables import Checkers
 
-__all__ = ["Stages", "Trained"]
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """One arm trained with one seed: its predictions on the test rows and where the model is."""
-
-    predictions: Predictions
-    predictions_file: Path
-    folder: Path
-    notes: Mapping[str, Any]
-
-    @property
-    def seconds(self) -> float:
-        """Seconds its training took, its checkers' included."""
-        return float(self.notes["seconds"])
-
-    @property
-    def about(self) -> str:
-        """What the model is called."""
-        return str(self.notes["about"])
-
-    @property
-    def precision(self) -> str:
-        """What it was computed in."""
-        return str(self.notes["precision"])
-
-    def weight_rows(self) -> list[dict[str, Any]]:
-        """Return one row per weighed row: id, seed, weight, quality, diversity; none in recipes without weights."""
-        path = self.folder / "weights.jsonl"
-        return read_jsonl(path) if path.is_file() else []
-
-    def weights(self) -> np.ndarray:
-        """Return the weights of the weighed rows, ``(N,)``."""
-        return np.array([row["weight"] for row in self.weight_rows()])
+__all__ = ["Stages"]
 
 
 class Stages:
@@ -74,26 +41,71 @@ class Stages:
         self.human = human
         self._latest: tuple[Path, Fitted] | None = None
 
-    def trained(self, arm: ArmPlan, rows: ArmRows, seed: int) -> Trained:
+    def outcome(self, arm: ArmPlan, rows: ArmRows, seeds: Sequence[int]) -> ArmOutcome:
+        """Return what comes of a trained arm, one training per seed."""
+        runs = tuple(self.trained(arm, rows, seed) for seed in seeds)
+        return ArmOutcome(arm, rows, runs, len(self.human.train), rows.cost)
+
+    def trained(self, arm: ArmPlan, rows: ArmRows, seed: int) -> SeedRun:
         """Return the arm's model for one seed, trained and tested."""
         dataset = rows.training_rows(self.human.train)
         about = f"{arm.name} · seed {seed}"
         train = self._train(arm, dataset, seed, about)
-        test = self.human.test
+        predictions, file = self._predicted(train, self.human.test, about)
+        return SeedRun(predictions, file, train.notes, train.key, train.folder)
 
+    def predicted(self, run: SeedRun, rows: HumanDataset, about: str) -> Predictions:
+        """Return what a trained model predicts of other rows than the test's."""
+        return self._predicted(Stage(run.key, _folder(run), run.notes), rows, about)[0]
+
+    def _predicted(self, train: Stage, rows: HumanDataset, about: str) -> tuple[Predictions, Path]:
         def predict(folder: Path) -> dict[str, Any]:
-            made = self._fitted(train.folder).predict(test)
-            truth = dict(zip(test.ids, test.label_names, strict=True))
+            made = self._fitted(train.folder).predict(rows)
+            truth = dict(zip(rows.ids, rows.label_names, strict=True))
             write_jsonl(folder / "predictions.jsonl", made.to_rows(truth))
-            return {"made_by": made.made_by}
+            return {"made_by": made.made_by, "model": made.model}
 
-        predicted = self.store.stage(
-            "predict", {"version": VERSION, "train": train.key, "test": test.fingerprint}, predict, about=about
+        key = {"version": VERSION, "train": train.key, "model": train.notes["model"], "rows": rows.fingerprint}
+        stage = self.store.stage("predict", key, predict, about=about)
+        file = stage.folder / "predictions.jsonl"
+        made = Predictions.from_rows(read_jsonl(file), rows.labels, made_by=stage.notes["made_by"])
+        return replace(made, model=stage.notes["model"]), file
+
+    def out_of_fold(self, arm: ArmPlan, seed: int) -> tuple[OutOfFold, float]:
+        """Return predictions of the training rows, each by a classifier like the arm's that never saw it.
+
+        Returns:
+            The predictions and the seconds that training these classifiers took.
+        """
+        from augtune.collaboration.tune.data import OutOfFold, out_of_fold
+
+        train = self.human.train
+
+        def make(folder: Path) -> dict[str, Any]:
+            started = time.monotonic()
+            made = out_of_fold(train, settings=arm.settings, seed=seed)
+            write_jsonl(folder / "predictions.jsonl", made.to_rows())
+            about = {"made_by": made.made_by, "model": made.model, "folds": made.folds}
+            return {**about, "seconds": time.monotonic() - started}
+
+        key = {
+            "version": VERSION,
+            "rows": train.fingerprint,
+            "settings": arm.settings.to_json(),
+            "encoder": encoder_content(arm.settings.encoder),
+            "seed": seed,
+        }
+        stage = self.store.stage("unseen", key, make, about=f"{arm.name}, out of fold · seed {seed}")
+        rows, notes = read_jsonl(stage.folder / "predictions.jsonl"), stage.notes
+        made = Predictions.from_rows(rows, train.labels, made_by=notes["made_by"])
+        unseen = OutOfFold(
+            made.ids, made.probabilities, made.labels, made.made_by, notes["model"], folds=int(notes["folds"])
         )
-        predictions = Predictions.from_rows(
-            read_jsonl(predicted.folder / "predictions.jsonl"), test.labels, made_by=predicted.notes["made_by"]
-        )
-        return Trained(predictions, predicted.folder / "predictions.jsonl", train.folder, train.notes)
+        return unseen, float(notes["seconds"])
+
+    def model(self, run: SeedRun) -> Fitted:
+        """Return the model of a run."""
+        return self._fitted(_folder(run))
 
     def _fitted(self, folder: Path) -> Fitted:
         """Return the model of a training: the one just made, or read from its folder."""
@@ -193,6 +205,12 @@ class Stages:
             )
 
         return tell
+
+
+def _folder(run: SeedRun) -> Path:
+    if run.folder is None:
+        raise DataError(f"{run.about}: there is no trained model.")
+    return run.folder
 
 
 def _weight_rows(weights: Weights, checkers: Checkers, dataset: Dataset, seed: int) -> Iterator[dict[str, Any]]:

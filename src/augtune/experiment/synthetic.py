@@ -17,8 +17,8 @@ from augtune.experiment.rows import HumanRows
 from augtune.experiment.store import RunFolder, Stage
 
 if TYPE_CHECKING:
+    from augtune.experiment.tally import Tallied
     from augtune.generation.base import Generator
-    from augtune.llm.client import LLM
 
 __all__ = ["ArmRows", "SyntheticRows"]
 
@@ -61,15 +61,15 @@ class SyntheticRows:
         self.plan = plan
         self.store = store
         self.human = human
-        self._llm: LLM | None = None
+        self._llm: Tallied | None = None
 
     @property
-    def llm(self) -> LLM | None:
+    def llm(self) -> Tallied | None:
         """The language model of the experiment, made on first use; its replies are kept in the run folder."""
         if self._llm is None and self.plan.experiment.llm is not None:
-            from augtune.llm.client import LLM
+            from augtune.experiment.tally import Tallied
 
-            self._llm = LLM.from_settings(self.plan.experiment.llm, cache=self.store.path / "cache.sqlite")
+            self._llm = Tallied.from_settings(self.plan.experiment.llm, cache=self.store.path / "cache.sqlite")
         return self._llm
 
     def of(self, arm: ArmPlan) -> ArmRows:

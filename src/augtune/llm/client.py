@@ -70,7 +70,7 @@ class LLM:
         self._open(known, model if isinstance(model, Provider) else None)
 
     @classmethod
-    def from_settings(cls, settings: LLMSettings, *, cache: Path | None = None) -> LLM:
+    def from_settings(cls, settings: LLMSettings, *, cache: Path | None = None) -> Self:
         """Return the model that settings describe.
 
         Args:
