@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 
 import pytest
 import torch
 
+import tiny_causal
+from augtune.cli.tree import estimate_text, plan_text
 from augtune.collaboration.routed import RoutedModel
-from augtune.core.errors import DataError, SettingsError
+from augtune.core.errors import DataError, ProviderError, SettingsError
 from augtune.core.files import read_json, read_jsonl
 from augtune.data import load
 from augtune.experiment.check import check
+from augtune.experiment.document import dump
 from augtune.experiment.run import run
+from augtune.llm.client import LLM
 from augtune.llm.messages import Reply
 from augtune.llm.providers import scripted
 from augtune.reporting.html import report
 from flows.small import experiment, write_task
+from unit.collaboration.tune.conftest import Vendor, answer
 
 BAD = ("bad", "awful", "hate", "boring", "late", "broken", "works", "never", "plot", "acting")
 ARMS = {
@@ -137,8 +143,6 @@ def test_arms_that_ask_and_route_stand_in_the_same_table(task, tiny_encoder, ans
     }
 
     model = RoutedModel.load(result.folder / "models" / "routed" / "seed-1")
-    from augtune.llm.client import LLM
-
     found = model.predict(load(task).test, llm=LLM(scripted.Scripted(oracle)))
     rows = read_jsonl(result.folder / "predictions" / "routed" / "seed-1.jsonl")
     assert list(found.predicted) == [row["predicted"] for row in rows]
@@ -242,8 +246,6 @@ def test_wrong_arms_are_told_all_at_once(task, tiny_encoder, tmp_path):
 
 
 def test_check_shows_the_arms_and_what_they_ask(task, tiny_encoder, answering):
-    from augtune.cli.tree import estimate_text, plan_text
-
     oracle = Oracle()
     found = check(wanted(task, tiny_encoder, answering(oracle)))
     assert oracle.calls == 0
@@ -258,3 +260,62 @@ def test_check_shows_the_arms_and_what_they_ask(task, tiny_encoder, answering):
     assert "├── routed\n" in tree or "└── routed\n" in tree
     assert "most_share: 0.5" in tree
     assert "about 40 requests" in estimate_text(found)
+
+
+def test_a_model_fine_tuned_here_stands_in_the_same_table(task, tiny_encoder, tmp_path):
+    pytest.importorskip("peft")
+    texts = [row["text"] for row in read_jsonl(task / "train.jsonl")]
+    base = tiny_causal.build(tmp_path / "base", texts, context=300, vocabulary=300)
+    (tmp_path / "short.jinja2").write_text("---\nid: short\nversion: 1\nlanguage: en\n---\n{{ text }} {{ decision }}\n")
+    tune = {
+        "model": f"local/{base}", "form": "short.jinja2", "epochs": 1, "evidence": {"classifier": "human only"},
+        "lora": {"rank": 2, "device": "cpu"},
+    }  # fmt: skip
+    source = wanted(task, tiny_encoder, None, {"human only": {}, "tuned": {"finetune": tune}})
+    del source["llm"]
+    file = tmp_path / "small.yaml"
+    file.write_text(dump(source))
+    checked = check(file)
+    assert checked.tuning["tuned"].usd == 0
+    assert "2 fine-tunings of " in estimate_text(checked)
+    result = run(file, out=tmp_path / "runs")
+    assert recomputed(result.folder) == []
+    tuned, own = result.arms["tuned"], result.arms["human only"]
+    assert tuned["rows"] == {"human": 32, "synthetic": 0}
+    assert tuned["cost"]["usd"] == 0.0
+    assert tuned["train_seconds"] > own["train_seconds"]
+    assert result.details["arms"]["tuned"]["model"].startswith("base, fine-tuned · ")
+    assert len(list((result.folder / "tuning").iterdir())) == 2
+    report(result.folder)
+    events = []
+    run(file, out=tmp_path / "runs", listen=events.append)
+    assert {e["event"] for e in events if e["event"].startswith("stage-")} == {"stage-skipped"}
+
+
+def test_a_provider_fine_tunes_once_for_all_seeds_and_a_cut_off_run_carries_on(
+    task, tiny_encoder, httpserver, tmp_path
+):
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    vendor = Vendor(httpserver)
+    tune = {
+        "model": "base-model", "base_url": vendor.base_url, "seed": 7, "epochs": 2, "poll_s": 0,
+        "usd_per_million_tokens": 3.0,
+    }  # fmt: skip
+    source = wanted(task, tiny_encoder, None, {"human only": {}, "tuned": {"finetune": tune}})
+    del source["llm"]
+    vendor.refuse = {"GET /fine_tuning/jobs/": [answer({"error": {"message": "wrong key"}}, 401)]}
+    with pytest.raises(ProviderError) as raised:
+        run(source, out=tmp_path)
+    assert "run again to look again, remove that folder to start anew" in str(raised.value)
+    result = run(source, out=tmp_path)
+    assert vendor.calls.count("POST /fine_tuning/jobs") == vendor.calls.count("POST /files") == 1
+    assert recomputed(result.folder) == []
+    tuned = result.arms["tuned"]
+    assert tuned["mean"]["accuracy"] == 0.5
+    assert tuned["cost"]["calls"] == 40
+    costs = result.details["arms"]["tuned"]["costs"]
+    assert costs["predicting"]["calls"] == 40
+    before = len(vendor.calls)
+    tune |= {"poll_s": 1, "usd_per_million_tokens": 4.0}
+    run(source, out=tmp_path)
+    assert len(vendor.calls) == before

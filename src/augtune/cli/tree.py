@@ -184,6 +184,9 @@ def estimate_text(checked: Checked) -> str:
         most = f", {e.calls_at_most:,} at most" if e.calls_at_most > e.calls else ""
         tokens = f"about {e.tokens_in:,} tokens in, {e.tokens_out:,} out"
         rows.append((arm, f"about {e.calls:,} requests{most} · {tokens}"))
+    for arm, price in checked.tuning.items():
+        times = _count(len(checked.plan.experiment.seeds), "fine-tuning")
+        rows.append((arm, f"{times} of {price.tokens:,} tokens × {_count(price.epochs, 'epoch')}"))
     rows.append(("money", _money(checked)))
     trainings = f"{_count(checked.trainings, 'training')}"
     known = "time not known" if checked.seconds is None else f"roughly {duration(checked.seconds)} on this processor"

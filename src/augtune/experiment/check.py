@@ -16,11 +16,12 @@ import numpy as np
 
 from augtune.core.encoders import locate, not_loadable
 from augtune.core.errors import AugtuneError, DataError, SettingsError
-from augtune.experiment.estimating import asking_of
+from augtune.experiment.estimating import asking_of, tuning_of
 from augtune.experiment.plan import ArmPlan, Plan, read_plan
 from augtune.experiment.rows import HumanRows, human_rows
 
 if TYPE_CHECKING:
+    from augtune.collaboration.tune.check import TunePrice
     from augtune.experiment.kinds import Kind
     from augtune.generation.base import Estimate, Generator
 
@@ -60,7 +61,8 @@ class Checked:
         changes: Per arm, what it changes, one ``key: value`` each.
         generators: The generators, each once.
         asking: Per arm that asks or routes, the calls it is expected to take.
-        usd: What the calls are expected to cost, or None if the price is not known.
+        tuning: Per arm that fine-tunes, what one fine-tuning is expected to take.
+        usd: What the calls and fine-tunings are expected to cost, or None if the price is not known.
         seconds: What training is expected to take on this processor, or None if the encoder's size is not known.
         warnings: What will stop or weaken the run, though the file is right.
     """
@@ -70,6 +72,7 @@ class Checked:
     changes: Mapping[str, tuple[str, ...]]
     generators: tuple[GeneratorCheck, ...] = ()
     asking: Mapping[str, Estimate] = field(default_factory=dict)
+    tuning: Mapping[str, TunePrice] = field(default_factory=dict)
     usd: float | None = 0.0
     seconds: float | None = None
     warnings: tuple[str, ...] = field(default=())
@@ -113,7 +116,10 @@ def check(
     warnings = (*_warnings(plan, human), *_lifetime(plan, ask=ask_provider))
     asking = asking_of(plan, human)
     usd = _usd(plan, [*(found.estimate for found in generators if found.generator.needs_llm), *asking.values()])
-    return Checked(plan, human, changes, generators, asking, usd, _seconds(plan, human), warnings)
+    tuning = tuning_of(plan, human)
+    for one in tuning.values():
+        usd = None if usd is None or one.usd is None else usd + one.usd * len(plan.experiment.seeds)
+    return Checked(plan, human, changes, generators, asking, tuning, usd, _seconds(plan, human), warnings)
 
 
 def _check_arm(arm: ArmPlan, human: HumanRows, problems: list[str]) -> None:

@@ -26,6 +26,7 @@ from augtune.experiment.rows import HumanRows
 from augtune.experiment.stages import Stages
 from augtune.experiment.store import RunFolder, Stage
 from augtune.experiment.synthetic import ArmRows
+from augtune.experiment.tuning import tuned
 
 if TYPE_CHECKING:
     from augtune.experiment.tally import Tallied
@@ -60,6 +61,7 @@ class Collaborating:
         self._makers: Mapping[str, Callable[[ArmPlan, Any, int], _Made]] = {
             AskArm.kind: self._ask,
             RouteArm.kind: self._route,
+            TuneArm.kind: self._tune,
         }
 
     def outcome(self, arm: ArmPlan, kind: Kind) -> ArmOutcome:
@@ -98,8 +100,7 @@ class Collaborating:
 
     def _ask(self, arm: ArmPlan, kind: AskArm, number: int) -> _Made:
         asked = self._asked(arm, kind, number, self._by)
-        about = f"{asked.answers.made_by}"
-        run = self._answered(arm, kind, number, asked, {"seconds": 0.0, "about": about})
+        run = self._answered(arm, kind, number, asked, {"seconds": 0.0, "about": asked.answers.made_by})
         return _Made(
             run, {asked.key: asked.cost}, (asked.key,), bool(kind.evidence.similar), _asking_details, _facts([asked])
         )
@@ -107,7 +108,8 @@ class Collaborating:
     def _asked(self, arm: ArmPlan, kind: AskArm | TuneArm, number: int, by: Answerer) -> Asked:
         """Return the answers about the test rows."""
         source = self._run(kind.evidence.classifier, number)
-        about = arm.name if source is None else f"{arm.name} · seed {self._seed(number)}"
+        is_shared = source is None and by is self._by
+        about = arm.name if is_shared else f"{arm.name} · seed {self._seed(number)}"
         job = Job(
             arm=arm.name,
             rows=self.human.test,
@@ -231,6 +233,20 @@ class Collaborating:
             return route(guesses, asked.answers, rows, settings=routing, usd_per_call=price, seed=seed)
         except (DataError, InputError) as error:
             raise DataError(f"arm {arm.name!r}: {error.message}", hint=error.hint) from error
+
+    # ---- finetune
+
+    def _tune(self, arm: ArmPlan, kind: TuneArm, number: int) -> _Made:
+        seed, unseen, seconds = self._seed(number), None, 0.0
+        if kind.evidence.classifier is not None:
+            unseen, seconds = self.stages.out_of_fold(self.trained[kind.evidence.classifier].plan, seed)
+        model = tuned(kind, self.human.train, unseen, seed, self.store, f"{arm.name} · seed {seed}")
+        by = Answerer(lambda: model.llm(self.store.path / "cache.sqlite"), model.key)
+        asked = self._asked(arm, kind, number, by)
+        about = f"{kind.model.rpartition('/')[2]}, fine-tuned · {kind.asking().form}"
+        run = self._answered(arm, kind, number, asked, {"seconds": seconds + model.seconds, "about": about})
+        spent = {model.key: model.cost, asked.key: asked.cost}
+        return _Made(run, spent, (asked.key,), True, _asking_details, _facts([asked]))
 
     # ---- what all of them share
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from augtune.collaboration.ask import prompts
+from augtune.collaboration.forms import find_form
 from augtune.collaboration.routed import ExampleSettings
 from augtune.collaboration.settings import AskSettings
+from augtune.collaboration.tune.check import TunePrice, price_of
+from augtune.collaboration.tune.count import count_tokens
+from augtune.collaboration.tune.data import records
 from augtune.core.dataset import HumanDataset
 from augtune.core.tables import Predictions
-from augtune.experiment.kinds import AskArm, RouteArm
+from augtune.experiment.kinds import AskArm, RouteArm, TuneArm
 from augtune.experiment.plan import Plan
 from augtune.experiment.rows import HumanRows
 from augtune.generation.base import Estimate
 
-__all__ = ["asking_of"]
+__all__ = ["asking_of", "tuning_of"]
 
 LOOKED_AT = 8
 CHARACTERS_PER_TOKEN = 4
@@ -34,6 +39,18 @@ def asking_of(plan: Plan, human: HumanRows) -> Mapping[str, Estimate]:
             found[arm.name] = _estimate(human, arm.kind.asking(), arm.kind.evidence.examples, rows, rows)
         elif isinstance(arm.kind, RouteArm):
             found[arm.name] = _routed(arm.kind, human, seeds)
+    return found
+
+
+def tuning_of(plan: Plan, human: HumanRows) -> Mapping[str, TunePrice]:
+    """Return per arm that fine-tunes what one fine-tuning is expected to take; a local model's tokenizer is read."""
+    found = {}
+    for arm in plan.arms:
+        if isinstance(arm.kind, TuneArm):
+            settings, drawn = arm.kind.tuning(0), arm.kind.evidence.examples.model_copy(update={"choose": "random"})
+            given = replace(drawn.evidence(_undecided(human.train), human.train), leave_one_out=True)
+            rows = records(human.train, find_form(str(settings.form)), given, text_type=settings.text_type)
+            found[arm.name] = price_of(count_tokens(rows, settings), settings)
     return found
 
 

@@ -193,7 +193,7 @@ class TuneArm(TuneSettings):
 
 
 Kind = AskArm | RouteArm | TuneArm
-KINDS: Mapping[str, type[Kind]] = {"ask": AskArm, "route": RouteArm}
+KINDS: Mapping[str, type[Kind]] = {"ask": AskArm, "route": RouteArm, "finetune": TuneArm}
 
 
 def read_kind(changes: Mapping[str, Any], where: str, base: Path, problems: list[str]) -> Kind | None:

@@ -103,8 +103,8 @@ class RunFolder:
             make: Does it: writes files into the folder it is given and returns notes (JSON).
             about: Words for the events, e.g. the arm and seed.
         """
-        key = fingerprint({"sort": sort, **key_of}, length=16)
-        folder = self.path / "stages" / f"{sort}-{key}"
+        folder = self.folder_of(sort, key_of)
+        key = folder.name.removeprefix(f"{sort}-")
         self.used.add(folder)
         notes = _valid(folder)
         if notes is not None:
@@ -125,6 +125,10 @@ class RunFolder:
         write_json(folder / STAMP, {"sort": sort, "key": key, "about": about, "notes": made, "files": files})
         self.event("stage-done", stage=sort, key=key, about=about)
         return Stage(key, folder, made)
+
+    def folder_of(self, sort: str, key_of: Mapping[str, Any]) -> Path:
+        """Return where a stage's files are, or would be."""
+        return self.path / "stages" / f"{sort}-{fingerprint({'sort': sort, **key_of}, length=16)}"
 
     def forget_others(self, *sorts: str) -> None:
         """Remove the stages of these sorts that the present run did not ask for; models take much room."""

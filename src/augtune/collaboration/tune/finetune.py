@@ -28,7 +28,7 @@ from augtune.core.labels import Labels
 if TYPE_CHECKING:
     from augtune.llm.client import LLM
 
-__all__ = ["FineTune", "Tuner", "finetune"]
+__all__ = ["FineTune", "Tuner", "decisive", "finetune"]
 
 ABOUT, STATE = "finetune.json", "state.json"
 FILES = {"train": "train.jsonl", "validation": "validation.jsonl"}
@@ -121,7 +121,7 @@ class FineTune:
             other = validation_evidence or Evidence()
             made["validation"] = records(validation, form, other, text_type=chosen.text_type)
         place = Path(folder)
-        mark = fingerprint({"records": made, "settings": _decisive(chosen)})
+        mark = fingerprint({"records": made, "settings": decisive(chosen)})
         if (place / ABOUT).is_file():
             if read_json(place / ABOUT).get("fingerprint") != mark:
                 raise InputError(
@@ -384,15 +384,6 @@ def _tuner(settings: TuneSettings, path: Path) -> Tuner:
     return ProviderTuner(settings, path)
 
 
-def _decisive(settings: TuneSettings) -> Mapping[str, Any]:
+def decisive(settings: TuneSettings) -> Mapping[str, Any]:
     """Return the settings that decide what comes out: those of prices, limits and waiting play no part."""
-    left_out = {
-        "usd_per_million_tokens",
-        "tokenizer",
-        "most_bytes",
-        "least_rows",
-        "most_tokens",
-        "poll_s",
-        "api_key_env",
-    }
-    return dict(json.loads(settings.model_dump_json(exclude=left_out)))
+    return dict(json.loads(settings.model_dump_json(exclude=set(INDECISIVE))))
