@@ -4,7 +4,7 @@
     python benchmarks/training.py --steps 60 --seeds 1 --test 200
 
 Same encoder (the bundled MiniLM with its own head), rows (SST-2 sentences of the data pack), batch size, number of
-steps, learning rate and trained parameters (all of them). The two take turns in one process, and each time is of
+steps, learning rate and its schedule (linear, no warm-up), weight decay (none) and trained parameters (all of them). The two take turns in one process, and each time is of
 everything from texts to trained weights: tokenising, loading, training. Test accuracy of each stands beside it.
 """
 
@@ -82,8 +82,9 @@ def by_augtune(train_rows: HumanDataset, test: HumanDataset, steps: int, seed: i
     """Return seconds and test accuracy of augtune, and the precision it chose."""
     started = time.perf_counter()
     fitted = train(
-        train_rows, seed=seed, encoder=ENCODER, head="own", steps=steps, batch_size=BATCH, lr=5e-5, head_lr=5e-5
-    )
+        train_rows, seed=seed, encoder=ENCODER, head="own", steps=steps, batch_size=BATCH, lr=5e-5, head_lr=5e-5,
+        warmup_share=0.0, weight_decay=0.0,
+    )  # fmt: skip
     seconds = time.perf_counter() - started
     return seconds, float((fitted.predict(test).indices == test.label_indices).mean()), fitted.precision
 
