@@ -4,8 +4,8 @@
     python benchmarks/training.py --steps 60 --seeds 1 --test 200
 
 Same encoder (the bundled MiniLM with its own head), rows (SST-2 sentences of the data pack), batch size, number of
-steps, learning rate and its schedule (linear, no warm-up), weight decay (none) and trained parameters (all of them). The
-two take turns in one process, and each time is of everything from texts to trained weights: tokenising, loading,
+steps, learning rate and its schedule (linear, no warm-up), weight decay (none) and trained parameters (all of them).
+The two take turns in one process, and each time is of everything from texts to trained weights: tokenising, loading,
 training. Test accuracy of each stands beside it.
 """
 
