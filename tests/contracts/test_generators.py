@@ -263,7 +263,8 @@ def test_progress_never_goes_back(maker, train):
     told = []
     llm = LLM(Scripted(answer)) if maker.needs_llm else None
     generate(train, maker, llm=llm, seed=SEED, on_progress=lambda *numbers: told.append(numbers))
-    done = [number for number, _ in told]
+    done = [number for number, *_ in told]
     assert done == sorted(done)
     assert told
-    assert all(number <= total for number, total in told)
+    assert all(number <= total for number, total, *_ in told)
+    assert all(kept >= 0 and sum(dropped.values()) >= 0 for *_, kept, dropped in told)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Estimate", "Generator", "Progress", "generate", "needed", "spent"]
 
-Progress = Callable[[int, int], None]
-"""Called with how many steps (calls, or rows of a file) are done and how many there will be, as far as known."""
+Progress = Callable[[int, int, int, Mapping[str, int]], None]
+"""Called with how many steps (calls, or rows of a file) are done and how many there will be, as far as known, and with
+how many rows are kept so far and how many dropped, by reason."""
 
 CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English; an estimate needs no tokenizer
 

@@ -124,7 +124,7 @@ class Eda(Balanced):
                     self._try(editor, turns, (label, number), seed, keeper)
         total = sum(quota.values())
         if on_progress is not None:
-            on_progress(total, total)
+            on_progress(total, total, len(keeper.kept), keeper.reasons)
         return keeper.result(Cost())
 
     def _try(self, editor: _Editor, turns: RowsInTurn, place: tuple[str, int], seed: int, keeper: Keeper) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
@@ -112,7 +113,7 @@ class Imported(Generator):
                 because = f"not among the {drawn.wanted(row.label)} rows drawn"
                 dropped.append(Dropped(row, self.kind, because, "not drawn"))
         if on_progress is not None:
-            on_progress(len(rows), len(rows))
+            on_progress(len(rows), len(rows), len(kept), Counter(row.reason for row in dropped))
         dataset = Dataset.from_examples(kept, train.labels, name=name)
         return Generation(dataset, tuple(dropped), shortfall=drawn.short)
 

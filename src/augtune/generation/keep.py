@@ -46,6 +46,11 @@ class Keeper:
         self.written: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
 
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many rows were dropped, by reason."""
+        return Counter(row.reason for row in self.dropped)
+
     def missing(self, target: str) -> int:
         """Return how many rows of a label, or of ``ANY``, are still wanted."""
         have = len(self.kept) if target == ANY else self.counts[target]

@@ -106,7 +106,7 @@ def answers(
     """
     sent = dict.fromkeys(keeper.quota, 0)
     most = {target: most_calls(rows, attempts) for target, rows in keeper.quota.items()}
-    desk = _Desk(llm, sum(keeper.quota.values()), on_progress)
+    desk = _Desk(llm, keeper, on_progress)
     longest = sys.maxsize if llm.is_batch else WAVE
     while wave := _next_wave(keeper, ask, sent, most, longest):
         replies = desk.send([item.request for item in wave])
@@ -119,20 +119,22 @@ def answers(
 
 
 class _Desk:
-    """Sends lists of requests and tells how many calls are done."""
+    """Sends lists of requests and tells how many calls are done and what became of the rows of the waves before."""
 
-    def __init__(self, llm: LLM, expected: int, on_progress: Progress | None) -> None:
-        self.llm, self.expected, self.on_progress = llm, expected, on_progress
+    def __init__(self, llm: LLM, keeper: Keeper, on_progress: Progress | None) -> None:
+        self.llm, self.keeper, self.on_progress = llm, keeper, on_progress
+        self.expected = sum(keeper.quota.values())
         self.done = 0
 
     def send(self, requests: Sequence[Request]) -> list[Reply | ProviderError]:
         """Return the answers to requests, in their order."""
         total = max(self.expected, self.done + len(requests))
+        kept, dropped = len(self.keeper.kept), self.keeper.reasons
 
         def tell(*_: object) -> None:
             self.done += 1
             if self.on_progress is not None:
-                self.on_progress(self.done, total)
+                self.on_progress(self.done, total, kept, dropped)
 
         return self.llm.send_all(requests, on_answer=tell)
 

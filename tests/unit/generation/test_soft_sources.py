@@ -342,7 +342,7 @@ def test_progress_counts_the_further_calls(train, answering):
     told = []
     llm = answering(voting("positive", "positive"))
     maker = Gpt3Mix(count=1, labels="votes", votes=2)
-    generate(train, maker, llm=llm, on_progress=lambda done, total: told.append((done, total)))
+    generate(train, maker, llm=llm, on_progress=lambda done, total, kept, dropped: told.append((done, total)))
     assert told == [(1, 1), (2, 3), (3, 3)]
 
 
