@@ -12,7 +12,9 @@ from training_rows import human_rows, synthetic_rows
 
 @pytest.fixture
 def settings(tiny_encoder):
-    return TrainSettings(encoder=tiny_encoder, steps=4, batch_size=4, precision="fp32", recipe="imp", checkers={"model": "encoder"})
+    return TrainSettings(
+        encoder=tiny_encoder, steps=4, batch_size=4, precision="fp32", recipe="imp", checkers={"model": "encoder"}
+    )
 
 
 def test_spread_puts_as_many_rows_of_a_class_in_each_fold_as_can_be():
