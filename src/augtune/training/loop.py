@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from augtune.model.batching import Batch, Encoded, training_batches
 from augtune.model.classifier import Classifier
 from augtune.model.losses import LossBatch, mean_loss
 from augtune.model.precision import Precision
+from augtune.model.prefix import prefix_cache
 from augtune.model.vocabulary import SmallVocabulary
 from augtune.training.optimizing import lr_factor, make_optimizer, parameter_groups
 from augtune.training.selection import Selection
@@ -152,6 +154,9 @@ def run_stage(
         data.encoded.lengths[where], batch_size=settings.batch_size, steps=stage.steps,
         generator=generator(loop.seed, "batches", stage.name),
     )  # fmt: skip
+    prefix = prefix_cache(
+        classifier, data.encoded, where, uses=stage.steps * settings.batch_size, precision=loop.precision
+    )
     torch.manual_seed(derive(loop.seed, "dropout", stage.name))
     pending: list[_Pending] = []
     for step, chosen in enumerate(batches):
@@ -159,7 +164,8 @@ def run_stage(
         for group, most in zip(optimizer.param_groups, highest, strict=True):
             group["lr"] = most * factor
         batch = data.encoded.batch(where[chosen], multiple=1 if device.type == "cpu" else GPU_PAD_MULTIPLE)
-        taken = _forward(loop, stage, model, batch, data.loss_batch(batch.rows, counts, device))
+        with nullcontext() if prefix is None else prefix.serving(batch):
+            taken = _forward(loop, stage, model, batch, data.loss_batch(batch.rows, counts, device))
         pending.append(_Pending(batch.rows, taken[0].detach(), stage.lr * factor, taken[1]))
         if device.type == "cpu":
             _read(loop, stage, data.ids, pending)
