@@ -9,8 +9,9 @@ from augtune.core.settings import Settings
 
 if TYPE_CHECKING:
     from augtune.model.fitted import Fitted
+    from augtune.model.heads import Head
 
-__all__ = ["LOSSES", "Fitted"]
+__all__ = ["HEADS", "LOSSES", "Fitted"]
 
 LOSSES: Catalog[Settings] = Catalog(
     "loss",
@@ -20,6 +21,17 @@ LOSSES: Catalog[Settings] = Catalog(
         "ldam": Row("augtune.model.losses:Ldam", "Ask rarer classes for a wider margin, and weigh them more."),
         "logit_adjustment": Row("augtune.model.losses:LogitAdjustment", "Make up for class shares in the logits."),
         "dimp": Row("augtune.model.losses:Dimp", "Weigh rows by checked quality over the model's own confidence."),
+    },
+)
+
+HEADS: Catalog[Head] = Catalog(
+    "head",
+    {
+        "mean": Row("augtune.model.heads:Mean", "The mean of the token vectors."),
+        "cls": Row("augtune.model.heads:Cls", "The first token's vector."),
+        "max": Row("augtune.model.heads:Max", "The largest value of each unit over the tokens."),
+        "attention": Row("augtune.model.heads:Attention", "A mean of the token vectors with learned weights."),
+        "own": Row("augtune.model.heads:Own", "The head transformers gives the encoder."),
     },
 )
 

@@ -14,18 +14,16 @@ import torch
 from torch import nn
 
 from augtune.core.errors import InputError
+from augtune.model import HEADS
 from augtune.model.batching import Encoded, length_batches
 from augtune.model.encoder import base_of, embeddings_of, layers_of, load_encoder, load_stock, pooler_of
-from augtune.model.heads import Pooled
+from augtune.model.heads import Head, PoolingHead
+from augtune.model.pooled import Pooled
 from augtune.model.precision import EXACT, Precision
 
-__all__ = ["Classifier", "Head", "Trainable"]
+__all__ = ["Classifier", "Trainable"]
 
-Head = Literal["own", "mean", "cls"]
 Trainable = Literal["all", "head"] | int
-
-# Dropout before the linear layer where none is asked for and the encoder's configuration names none.
-HEAD_DROPOUT = 0.1
 
 
 class Classifier(nn.Module):
@@ -33,32 +31,36 @@ class Classifier(nn.Module):
 
     Args:
         net: A stock sequence classifier (head ``own``) or a ``Pooled`` one.
-        head: Which head it is.
+        head: Which head it is: a name, or its settings.
     """
 
-    def __init__(self, net: Any, head: Head) -> None:
+    def __init__(self, net: Any, head: Head | str) -> None:
         super().__init__()
         self.net = net
-        self.head: Head = head
+        self.head_settings: Head = HEADS.parse(head, where="head")
 
     @classmethod
-    def new(cls, encoder: str, labels: Sequence[str], *, head: Head, dropout: float | None = None) -> Classifier:
+    def new(cls, encoder: str, labels: Sequence[str], *, head: Head | str, dropout: float | None = None) -> Classifier:
         """Return a classifier with pretrained encoder and a head drawn from torch's current random state.
 
         Args:
             encoder: A folder, ``bundled/minilm`` or a hub name.
             labels: The ``K`` class names in order.
-            head: ``own``: the one transformers gives this encoder; ``mean``, ``cls``: pooling and a linear layer.
-            dropout: Dropout in encoder and head; None keeps the encoder's own.
+            head: A name of ``augtune ls heads``, or its settings.
+            dropout: Dropout in the encoder, and in a head that names none; None keeps the encoder's own.
 
         Raises:
             InputError: If the encoder cannot be loaded.
         """
-        if head == "own":
-            return cls(load_stock(encoder, labels, dropout=dropout), head)
-        body = load_encoder(encoder, dropout=dropout)
-        own = getattr(body.config, "hidden_dropout_prob", HEAD_DROPOUT)
-        return cls(Pooled(body, len(labels), head, own if dropout is None else dropout), head)
+        asked: Head = HEADS.parse(head, where="head")
+        if not isinstance(asked, PoolingHead):
+            return cls(load_stock(encoder, labels, dropout=dropout), asked)
+        return cls(Pooled(load_encoder(encoder, dropout=dropout), len(labels), asked, dropout), asked)
+
+    @property
+    def head(self) -> str:
+        """The name of its head."""
+        return self.head_settings.kind
 
     @property
     def encoder(self) -> Any:

@@ -89,7 +89,7 @@ class Fitted:
 
     @property
     def head(self) -> str:
-        """Which head it has: own, mean or cls."""
+        """The name of its head, e.g. mean."""
         return self.classifier.head
 
     @property

@@ -19,10 +19,12 @@ from augtune.core.errors import InputError, StorageError
 from augtune.core.files import read_json, write_json
 from augtune.core.labels import Labels
 from augtune.core.tables import Weights
+from augtune.model import HEADS
 from augtune.model.classifier import Classifier
 from augtune.model.encoder import load_tokenizer, quiet
 from augtune.model.fitted import Fitted
-from augtune.model.heads import Pooled
+from augtune.model.heads import PoolingHead
+from augtune.model.pooled import Pooled
 
 __all__ = ["load", "save"]
 
@@ -67,9 +69,9 @@ def _write(fitted: Fitted, folder: Path) -> None:
         (net if fitted.head == "own" else net.encoder).save_pretrained(folder)
         fitted.tokenizer.save_pretrained(folder)
     if fitted.head != "own":
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.out.state_dict().items()}
-        save_file(tensors, folder / HEAD)
-    about: dict[str, Any] = {"format": FORMAT, "head": fitted.head, "labels": list(fitted.labels.names)}
+        save_file(net.head_state(), folder / HEAD)
+    about: dict[str, Any] = {"format": FORMAT, "head": fitted.classifier.head_settings.to_json()}
+    about["labels"] = list(fitted.labels.names)
     about["descriptions"] = dict(fitted.labels.descriptions)
     about["fingerprint"] = fitted.fingerprint
     about |= {name: getattr(fitted, name) for name in PLAIN}
@@ -145,7 +147,9 @@ def _about(folder: Path) -> Mapping[str, Any]:
 
 
 def _classifier(folder: Path, about: Mapping[str, Any]) -> Classifier:
-    own = about["head"] == "own"
+    # A bare name in folders written before heads had settings.
+    head = HEADS.parse(about["head"], where=f"{folder / ABOUT}: head")
+    own = not isinstance(head, PoolingHead)
     for path in [folder / BODY] if own else [folder / BODY, folder / HEAD]:
         _check_weights(folder, path)
     kind = AutoModelForSequenceClassification if own else AutoModel
@@ -155,17 +159,16 @@ def _classifier(folder: Path, about: Mapping[str, Any]) -> Classifier:
             net, found = kind.from_pretrained(
                 folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
-            if not own:
-                net = Pooled(net, len(about["labels"]), about["head"], dropout=0.0)
-                net.out.load_state_dict(load_file(folder / HEAD))
+            if isinstance(head, PoolingHead):
+                net = Pooled(net, len(about["labels"]), head)
+                net.load_head_state(load_file(folder / HEAD))
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _damaged(folder, str(error).splitlines()[0]) from error
     missing = [key for key in found["missing_keys"] if own or not key.startswith("pooler.")]
     wrong = [*missing, *found["unexpected_keys"], *(key[0] for key in found["mismatched_keys"])]
     if wrong:
         raise _damaged(folder, f"{len(wrong)} weights do not fit, the first is {wrong[0]!r}")
-    classifier = Classifier(net, about["head"])
-    return classifier.eval()
+    return Classifier(net, head).eval()
 
 
 def _check_weights(folder: Path, path: Path) -> None:
