@@ -70,6 +70,8 @@ class Screen:
             self._line(stage, about, f"done in {took:.1f} s" + (f": {asked}" if asked else ""))
         elif name == "stage-skipped":
             self._line(stage, about, "done before")
+        elif name == "note":
+            self._line(stage, about, str(event["message"]))
         elif name == "warning":
             self._write(f"warning: {event.get('message', event.get('warning', ''))}")
 

@@ -197,6 +197,7 @@ def trained(rows: Any, chosen: dict[str, Any], assignments: Sequence[str], *, se
     """Return a classifier trained with the given settings and ``key=value`` changes, its progress on the screen."""
     from augtune.cli.screen import Screen
     from augtune.experiment.document import override
+    from augtune.training.running import Running
     from augtune.training.settings import TrainSettings
 
     settings = TrainSettings.parse(override(chosen, assignments), where="train")
@@ -209,7 +210,11 @@ def trained(rows: Any, chosen: dict[str, Any], assignments: Sequence[str], *, se
         def on_step(step: int, of: int, loss: float) -> None:
             screen({"event": "progress", "stage": "train", "about": about, "step": step, "of": of})
 
-        fitted = fit(rows, validation=validation, seed=seed, settings=settings, on_step=on_step)
+        def on_note(sentence: str) -> None:
+            screen({"event": "note", "stage": "train", "about": about, "message": sentence})
+
+        running = Running(on_step=on_step, on_note=on_note)
+        fitted = fit(rows, validation=validation, seed=seed, settings=settings, running=running)
         screen({"event": "stage-done", "stage": "train", "about": about})
     return fitted
 

@@ -23,6 +23,7 @@ from augtune.weighting.importance import label_probability
 if TYPE_CHECKING:
     from augtune.collaboration.tune.data import OutOfFold
     from augtune.model.fitted import Fitted
+    from augtune.training.running import Running
     from augtune.training.tables import Checkers
 
 __all__ = ["Stages"]
@@ -127,7 +128,7 @@ class Stages:
                 seed=seed,
                 settings=arm.settings,
                 checkers=checkers,
-                on_step=self._progress(about),
+                running=self._running(about),
             )
             fitted.save(folder / "model")
             self._latest = (folder, fitted)
@@ -198,13 +199,19 @@ class Stages:
         }
         return self.store.stage("checker", key, make, about=f"{name} · seed {seed}")
 
-    def _progress(self, about: str) -> Any:
-        def tell(step: int, of: int, loss: float) -> None:
+    def _running(self, about: str) -> Running:
+        """Return what a training is run with: its steps and notes go where the run's events go."""
+        from augtune.training.running import Running
+
+        def on_step(step: int, of: int, loss: float) -> None:
             self.store.listen(
                 {"event": "progress", "stage": "train", "about": about, "step": step, "of": of, "loss": loss}
             )
 
-        return tell
+        def on_note(sentence: str) -> None:
+            self.store.event("note", stage="train", about=about, message=sentence)
+
+        return Running(on_step=on_step, on_note=on_note)
 
 
 def _folder(run: SeedRun) -> Path:

@@ -37,6 +37,17 @@ class MaskSource:
         """Start another stream."""
         self._bits = np.random.SFC64(seed)
 
+    @property
+    def state(self) -> np.ndarray:
+        """Where the stream stands, ``(4,)`` int64: the same state, the same masks from there on."""
+        words: np.ndarray = self._bits.state["state"]["state"]
+        return words.view(np.int64).copy()
+
+    @state.setter
+    def state(self, words: np.ndarray) -> None:
+        whole = self._bits.state
+        self._bits.state = {**whole, "state": {"state": np.asarray(words, dtype=np.int64).view(np.uint64)}}
+
     def mask(self, like: torch.Tensor, p: float) -> torch.Tensor:
         """Return a tensor of the given shape and type: 0 with probability ``p``, else 1 over the share kept."""
         count = like.numel()

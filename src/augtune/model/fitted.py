@@ -68,6 +68,7 @@ class Fitted:
         truncated: Training rows longer than ``max_length``, which lost their end.
         kept: ``last``, or the step whose weights these are, e.g. ``best, step 240``.
         weights: What the weighted rows counted in training, None in recipes without weights.
+        notes: What its user was told while it was trained, a sentence each.
     """
 
     classifier: Classifier
@@ -86,6 +87,7 @@ class Fitted:
     truncated: int = 0
     kept: str = "last"
     weights: Weights | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def head(self) -> str:

@@ -78,6 +78,7 @@ def _write(fitted: Fitted, folder: Path) -> None:
     about["settings"] = dict(fitted.settings)
     if fitted.weights is not None:
         about["weights"] = {"ids": list(fitted.weights.ids), "values": fitted.weights.values.tolist()}
+    about["notes"] = list(fitted.notes)
     about["history"] = [dict(row) for row in fitted.history]
     write_json(folder / ABOUT, about)
     folder.chmod(0o777 & ~_umask())
@@ -123,6 +124,7 @@ def load(folder: Path, *, labels: Labels | None = None) -> Fitted:
         labels=own,
         settings=about.get("settings", {}),
         history=tuple(about.get("history", ())),
+        notes=tuple(about.get("notes", ())),
         weights=None if weights is None else Weights(tuple(weights["ids"]), np.array(weights["values"])),
         **{name: about[name] for name in PLAIN},
     )

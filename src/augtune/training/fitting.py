@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from accelerate import Accelerator
 
 from augtune.core.dataset import Dataset, HumanDataset
+from augtune.core.errors import TrainingError
 from augtune.core.seeds import derive
 from augtune.core.tables import Weights
 from augtune.model.batching import Encoded, encode
@@ -23,9 +23,12 @@ from augtune.model.fitted import Fitted
 from augtune.model.precision import choose
 from augtune.model.vocabulary import small_vocabulary
 from augtune.training.loop import Loop, TrainingRows, WeightsSeen, run_stage
+from augtune.training.micro import MicroBatches, is_out_of_memory
+from augtune.training.running import Running
 from augtune.training.selection import Selection
 from augtune.training.settings import TrainSettings
 from augtune.training.stages import select
+from augtune.training.streams import Streams
 from augtune.training.tables import Checkers
 
 __all__ = ["Job", "fit"]
@@ -41,7 +44,7 @@ class Job:
         seed: Seed of the training.
         validation: Rows to select on, or None.
         checkers: Predictions of the checkers the recipe needs, or None.
-        on_step: Called after each step with step, steps and loss.
+        running: What it is run with: who hears of its steps and notes.
     """
 
     dataset: Dataset
@@ -49,14 +52,38 @@ class Job:
     seed: int
     validation: HumanDataset | None = None
     checkers: Checkers | None = None
-    on_step: Callable[[int, int, float], None] | None = None
+    running: Running = field(default_factory=Running)
 
 
 def fit(job: Job) -> Fitted:
-    """Return the classifier a job asks for."""
+    """Return the classifier a job asks for.
+
+    Raises:
+        TrainingError: If it cannot go on: a loss that is not finite, no memory.
+    """
+    try:
+        return _fit(job)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"out of memory outside the gradient of a step: {str(error).splitlines()[0]}",
+            hint="Set a smaller train.max_length, train fewer layers (train.trainable), or take a smaller encoder.",
+        ) from error
+
+
+def _fit(job: Job) -> Fitted:
     dataset, settings = job.dataset, job.settings
     started = time.monotonic()
     accelerator = Accelerator()
+    masks = MaskSource(derive(job.seed, "dropout"))
+    notes: list[str] = []
+
+    def note(sentence: str) -> None:
+        notes.append(sentence)
+        if job.running.on_note is not None:
+            job.running.on_note(sentence)
+
     with torch.random.fork_rng(devices=[accelerator.device] if accelerator.device.type == "cuda" else []):
         torch.manual_seed(derive(job.seed, "head"))
         classifier = Classifier.new(
@@ -74,9 +101,10 @@ def fit(job: Job) -> Fitted:
             seed=job.seed,
             steps=settings.steps_for(len(dataset)),
             seen=WeightsSeen(len(dataset)),
-            on_step=job.on_step,
+            micro=MicroBatches(settings.micro_batch_size, Streams(masks, accelerator.device), note),
+            on_step=job.running.on_step,
         )
-        kept = _run(loop, job, data, _validation(job, tokenizer, limit))
+        kept = _run(loop, job, data, _validation(job, tokenizer, limit), masks)
     return Fitted(
         classifier=classifier.eval(),
         tokenizer=tokenizer,
@@ -94,6 +122,7 @@ def fit(job: Job) -> Fitted:
         truncated=int(data.encoded.truncated.sum()),
         kept=kept,
         weights=_weights_used(loop, job),
+        notes=tuple(notes),
     )
 
 
@@ -120,14 +149,13 @@ def _validation(job: Job, tokenizer: Any, limit: int) -> Encoded | None:
     return encode(tokenizer, rows.texts, rows.text_pairs, max_length=limit)
 
 
-def _run(loop: Loop, job: Job, data: TrainingRows, validation: Encoded | None) -> str:
+def _run(loop: Loop, job: Job, data: TrainingRows, validation: Encoded | None, masks: MaskSource) -> str:
     """Run all stages and return which weights were kept."""
     settings = job.settings
     stages = settings.recipe.stages(settings, loop.steps)
     texts = [data.encoded] if validation is None else [data.encoded, validation]
-    source = MaskSource(derive(job.seed, "dropout"))
     # torch draws a GPU's masks on the GPU, which is fast.
-    streams = stream_dropout(loop.classifier, loop.classifier.encoder, source)
+    streams = stream_dropout(loop.classifier, loop.classifier.encoder, masks)
     with (
         small_vocabulary(loop.classifier, texts) as vocabulary,
         streams if loop.accelerator.device.type == "cpu" else nullcontext(),

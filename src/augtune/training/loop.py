@@ -6,7 +6,7 @@ Shapes: ``N`` rows of the dataset, ``B`` rows of a batch, ``K`` classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +19,11 @@ from augtune.core.errors import TrainingError
 from augtune.core.seeds import derive, generator
 from augtune.model.batching import Batch, Encoded, training_batches
 from augtune.model.classifier import Classifier
-from augtune.model.losses import LossBatch, mean_loss
+from augtune.model.losses import LossBatch, loss_sum
 from augtune.model.precision import Precision
 from augtune.model.prefix import prefix_cache
 from augtune.model.vocabulary import SmallVocabulary
+from augtune.training.micro import MicroBatches, Part, StepLoss
 from augtune.training.optimizing import lr_factor, make_optimizer, parameter_groups
 from augtune.training.selection import Selection
 from augtune.training.settings import TrainSettings
@@ -94,14 +95,15 @@ class Loop:
     Args:
         classifier: What is trained, on its device.
         settings: How.
-        accelerator: Device placement and, later, processes.
+        accelerator: Device placement and processes.
         precision: Number format of the forward pass.
         seed: Seed of the training.
         steps: Optimizer steps over all stages.
+        seen: Weights that rows had.
+        micro: How many rows are computed at once.
         vocabulary: The word table in use, which has to know of weight decay.
         on_step: Called after each step with step, steps and loss.
         history: One row per step, over all stages.
-        seen: Weights that rows had.
     """
 
     classifier: Classifier
@@ -111,6 +113,7 @@ class Loop:
     seed: int
     steps: int
     seen: WeightsSeen
+    micro: MicroBatches
     vocabulary: SmallVocabulary | None = None
     on_step: Callable[[int, int, float], None] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -121,9 +124,9 @@ class _Pending:
     """A step whose loss has not been read yet."""
 
     rows: np.ndarray
-    loss: torch.Tensor
+    loss: StepLoss
+    norm: torch.Tensor
     lr: float
-    weights: torch.Tensor | None
 
 
 def run_stage(
@@ -139,90 +142,120 @@ def run_stage(
         selection: Evaluates now and then and keeps the best weights; None keeps the last.
 
     Raises:
-        TrainingError: If a loss or gradient is not finite; the message has the step and the rows.
+        TrainingError: If a loss or gradient is not finite, with the step and the rows; or if the memory does not do.
     """
-    classifier, settings = loop.classifier, loop.settings
-    classifier.train_only(stage.trainable, freeze_embeddings=settings.freeze_embeddings)
-    device = loop.accelerator.device
-    groups = parameter_groups(classifier, lr=stage.lr, head_lr=settings.head_lr, weight_decay=settings.weight_decay)
-    highest = [group["lr"] for group in groups]
-    model, optimizer = loop.accelerator.prepare(classifier, make_optimizer(groups, device))
-    parameters = [parameter for group in groups for parameter in group["params"]]
-    where = np.asarray(positions, dtype=np.int64)
-    counts = data.targets[torch.from_numpy(where)].sum(dim=0).to(device)
-    batches = training_batches(
-        data.encoded.lengths[where], batch_size=settings.batch_size, steps=stage.steps,
-        generator=generator(loop.seed, "batches", stage.name),
-    )  # fmt: skip
-    prefix = prefix_cache(
-        classifier, data.encoded, where, uses=stage.steps * settings.batch_size, precision=loop.precision
-    )
-    torch.manual_seed(derive(loop.seed, "dropout", stage.name))
-    pending: list[_Pending] = []
-    for step, chosen in enumerate(batches):
-        factor = lr_factor(step, stage.steps, settings.warmup_share, settings.schedule)
-        for group, most in zip(optimizer.param_groups, highest, strict=True):
-            group["lr"] = most * factor
-        batch = data.encoded.batch(where[chosen], multiple=1 if device.type == "cpu" else GPU_PAD_MULTIPLE)
-        with nullcontext() if prefix is None else prefix.serving(batch):
-            taken = _forward(loop, stage, model, batch, data.loss_batch(batch.rows, counts, device))
-        pending.append(_Pending(batch.rows, taken[0].detach(), stage.lr * factor, taken[1]))
-        if device.type == "cpu":
-            _read(loop, stage, data.ids, pending)
-        loop.accelerator.backward(taken[0])
-        if settings.max_grad_norm is not None:
-            _clip(loop, stage, data.ids, parameters, batch.rows)
-        optimizer.step()
-        optimizer.zero_grad()
-        if loop.vocabulary is not None:
-            loop.vocabulary.decay(stage.lr * factor, settings.weight_decay)
+    run = _StageRun(loop, stage, data, positions)
+    for step, chosen in enumerate(run.batches()):
+        run.step(step, chosen)
         last = step + 1 == stage.steps
-        due = selection is not None and selection.due(len(loop.history) + len(pending), last)
-        if last or due or len(pending) >= GPU_STEPS_BETWEEN_READS:
-            _read(loop, stage, data.ids, pending)
+        due = selection is not None and selection.due(run.steps_done, last)
+        if last or due or len(run.pending) >= GPU_STEPS_BETWEEN_READS:
+            run.read()
         if due and selection is not None:
             loop.history[-1]["macro_f1"] = selection.evaluate(len(loop.history))
-            classifier.train_only(stage.trainable, freeze_embeddings=settings.freeze_embeddings)
+            run.train_only()
 
 
-def _forward(
-    loop: Loop, stage: Stage, model: Any, batch: Batch, known: LossBatch
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return the batch's loss and, where the loss weighs rows by the model's own scores, those weights."""
+class _StageRun:
+    """One stage at work: its model, optimizer and the steps whose losses were not read yet."""
+
+    def __init__(self, loop: Loop, stage: Stage, data: TrainingRows, positions: Sequence[int]) -> None:
+        self.loop, self.stage, self.data = loop, stage, data
+        self.train_only()
+        self.device = loop.accelerator.device
+        settings = loop.settings
+        groups = parameter_groups(
+            loop.classifier, lr=stage.lr, head_lr=settings.head_lr, weight_decay=settings.weight_decay
+        )
+        self.highest = [group["lr"] for group in groups]
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
+        self.model, self.optimizer = loop.accelerator.prepare(loop.classifier, make_optimizer(groups, self.device))
+        self.where = np.asarray(positions, dtype=np.int64)
+        self.counts = data.targets[torch.from_numpy(self.where)].sum(dim=0).to(self.device)
+        self.pending: list[_Pending] = []
+        self.prefix = prefix_cache(
+            loop.classifier, data.encoded, self.where,
+            uses=stage.steps * settings.batch_size, precision=loop.precision,
+        )  # fmt: skip
+        torch.manual_seed(derive(loop.seed, "dropout", stage.name))
+
+    @property
+    def steps_done(self) -> int:
+        """Steps of the whole training that were taken."""
+        return len(self.loop.history) + len(self.pending)
+
+    def train_only(self) -> None:
+        """Set what this stage trains to training, the rest to evaluation."""
+        freeze = self.loop.settings.freeze_embeddings
+        self.loop.classifier.train_only(self.stage.trainable, freeze_embeddings=freeze)
+
+    def batches(self) -> Iterator[np.ndarray]:
+        """Yield the rows of each step, as places among the stage's rows."""
+        return training_batches(
+            self.data.encoded.lengths[self.where], batch_size=self.loop.settings.batch_size, steps=self.stage.steps,
+            generator=generator(self.loop.seed, "batches", self.stage.name),
+        )  # fmt: skip
+
+    def step(self, step: int, chosen: np.ndarray) -> None:
+        """Take one optimizer step.
+
+        Args:
+            step: Of the stage, from 0.
+            chosen: ``(B,)`` places among the stage's rows.
+        """
+        loop, stage = self.loop, self.stage
+        factor = lr_factor(step, stage.steps, loop.settings.warmup_share, loop.settings.schedule)
+        for group, most in zip(self.optimizer.param_groups, self.highest, strict=True):
+            group["lr"] = most * factor
+        rows = self.where[chosen]
+        place = f"step {self.steps_done + 1} (stage '{stage.name}')"
+        loss = loop.micro.gradients(rows, self._compute, loop.accelerator.backward, self.parameters, place)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        self.pending.append(_Pending(rows, loss, norm, stage.lr * factor))
+        if self.device.type == "cpu":
+            self.read()
+        if loop.settings.max_grad_norm is not None:
+            self._clip(loop.settings.max_grad_norm, norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if loop.vocabulary is not None:
+            loop.vocabulary.decay(stage.lr * factor, loop.settings.weight_decay)
+
+    def _compute(self, rows: np.ndarray) -> Part:
+        batch = self.data.encoded.batch(rows, multiple=1 if self.device.type == "cpu" else GPU_PAD_MULTIPLE)
+        known = self.data.loss_batch(rows, self.counts, self.device)
+        with nullcontext() if self.prefix is None else self.prefix.serving(batch):
+            return _forward(self.loop, self.stage, self.model, batch, known)
+
+    def _clip(self, limit: float, norm: torch.Tensor) -> None:
+        # Asking a GPU for the length would wait for it; there the factor is worked out where it is, and may be 1.
+        if self.device.type != "cpu" or float(norm) > limit:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, limit, norm)
+
+    def read(self) -> None:
+        """Move the steps whose losses are due into the history, and stop at one that is not finite."""
+        loop = self.loop
+        for done in self.pending:
+            step, loss = len(loop.history) + 1, float(done.loss.mean)
+            for what, value in (("loss", loss), ("gradient", float(done.norm))):
+                if not math.isfinite(value):
+                    raise _not_finite(what, value, step, self.stage, [self.data.ids[r] for r in done.rows])
+            loop.history.append({"step": step, "stage": self.stage.name, "loss": loss, "lr": done.lr})
+            if done.loss.weights is not None:
+                loop.seen.add(done.rows, done.loss.weights.double().cpu().numpy())
+            if loop.on_step is not None:
+                loop.on_step(step, loop.steps, loss)
+        self.pending.clear()
+
+
+def _forward(loop: Loop, stage: Stage, model: Any, batch: Batch, known: LossBatch) -> Part:
+    """Return what the batch costs and what its rows count, by the loss's own opinion where it has one."""
     device = loop.accelerator.device
     inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.inputs.items()}
     with loop.precision.active(device):
         logits = model(inputs)
     weights = stage.loss.row_weights(logits.detach(), known)
-    return mean_loss(stage.loss, logits, known), known.weights if weights is None else weights
-
-
-def _read(loop: Loop, stage: Stage, ids: Sequence[str], pending: list[_Pending]) -> None:
-    """Move the steps whose losses are due into the history, and stop at one that is not finite."""
-    for done in pending:
-        loss = float(done.loss)
-        step = len(loop.history) + 1
-        if not math.isfinite(loss):
-            raise _not_finite("loss", loss, step, stage, [ids[r] for r in done.rows])
-        loop.history.append({"step": step, "stage": stage.name, "loss": loss, "lr": done.lr})
-        if done.weights is not None:
-            loop.seen.add(done.rows, done.weights.double().cpu().numpy())
-        if loop.on_step is not None:
-            loop.on_step(step, loop.steps, loss)
-    pending.clear()
-
-
-def _clip(loop: Loop, stage: Stage, ids: Sequence[str], parameters: list[Any], rows: np.ndarray) -> None:
-    limit = loop.settings.max_grad_norm
-    if loop.accelerator.device.type != "cpu":
-        loop.accelerator.clip_grad_norm_(parameters, limit)
-        return
-    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    length = float(norm)
-    if not math.isfinite(length):
-        raise _not_finite("gradient", length, len(loop.history), stage, [ids[r] for r in rows])
-    if limit is not None and length > limit:
-        torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm)
+    return Part(loss_sum(stage.loss, logits, known), known.weights if weights is None else weights)
 
 
 def _not_finite(what: str, value: float, step: int, stage: Stage, ids: list[str]) -> TrainingError:

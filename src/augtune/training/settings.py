@@ -68,7 +68,10 @@ class TrainSettings(Settings):
     epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Passes over the training rows, instead of steps."""
     batch_size: int = Field(default=16, ge=1)
-    """Rows per optimizer step."""
+    """Rows per optimizer step, over all processes."""
+    micro_batch_size: int | None = Field(default=None, ge=1)
+    """Rows computed at once, where memory is short: their gradients add up to exactly the whole batch's. None: all of
+    the step's, and half as many whenever the memory does not do."""
     lr: float = Field(default=5e-5, gt=0, allow_inf_nan=False)
     """Highest learning rate."""
     head_lr: float | None = Field(default=1e-3, gt=0, allow_inf_nan=False)

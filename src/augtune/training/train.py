@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from augtune.core.dataset import Dataset, HumanDataset
@@ -10,6 +11,7 @@ from augtune.core.errors import DataError, SettingsError
 from augtune.model.fitted import Fitted
 from augtune.training.checkers import make_checkers
 from augtune.training.fitting import Job, fit
+from augtune.training.running import Running
 from augtune.training.settings import TrainSettings
 from augtune.training.tables import Checkers
 
@@ -23,6 +25,7 @@ def train(
     seed: int = 0,
     settings: TrainSettings | None = None,
     checkers: Checkers | None = None,
+    running: Running | None = None,
     on_step: Callable[[int, int, float], None] | None = None,
     **overrides: Any,
 ) -> Fitted:
@@ -38,7 +41,9 @@ def train(
         seed: Any integer; 0 is a seed like any other.
         settings: How to train; the defaults if not given.
         checkers: Ready predictions for recipes that weigh rows (``make_checkers``); made here if not given.
-        on_step: Called after each step with the step (from 1), the number of steps and the loss.
+        running: What it is run with; nothing of it changes the result.
+        on_step: Called after each step with the step (from 1), the number of steps and the loss; short for
+            ``running=Running(on_step=...)``.
         **overrides: Single settings, e.g. ``encoder=``, ``recipe=``, ``steps=``.
 
     Raises:
@@ -51,7 +56,10 @@ def train(
     _check(dataset, validation, chosen)
     if chosen.recipe.needs and checkers is None:
         checkers = make_checkers(dataset, chosen, seed)
-    return fit(Job(dataset, chosen, seed, validation, checkers, on_step))
+    around = running or Running()
+    if on_step is not None:
+        around = replace(around, on_step=on_step)
+    return fit(Job(dataset, chosen, seed, validation, checkers, around))
 
 
 def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSettings) -> None:

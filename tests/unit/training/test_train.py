@@ -11,6 +11,7 @@ from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError, InputError, SettingsError, TrainingError
 from augtune.core.labels import Labels
 from augtune.model.fitted import Fitted
+from augtune.model.losses import LossSum
 from augtune.training import loop
 from augtune.training.settings import TrainSettings
 from augtune.training.train import train
@@ -144,9 +145,9 @@ def test_fewer_rows_than_a_batch_train_all_the_same(settings):
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_rows(settings, monkeypatch):
     def broken(loss, logits, batch):
-        return logits.sum() * float("nan")
+        return LossSum(logits.sum() * float("nan"), torch.tensor(1.0))
 
-    monkeypatch.setattr(loop, "mean_loss", broken)
+    monkeypatch.setattr(loop, "loss_sum", broken)
     with pytest.raises(TrainingError) as caught:
         train(human_rows(4), settings=settings)
     first, hint = str(caught.value).split("\n")
@@ -156,9 +157,9 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_rows(settings, monkeypatc
 
 def test_a_gradient_that_is_not_finite_stops_too(settings, monkeypatch):
     def broken(loss, logits, batch):
-        return (logits.sum() * 0).clamp_min(0).sqrt()
+        return LossSum((logits.sum() * 0).clamp_min(0).sqrt(), torch.tensor(1.0))
 
-    monkeypatch.setattr(loop, "mean_loss", broken)
+    monkeypatch.setattr(loop, "loss_sum", broken)
     with pytest.raises(
         TrainingError, match=r"^training stopped at step 1 \(stage 'train'\): the gradient is nan; rows"
     ):
