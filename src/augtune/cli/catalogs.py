@@ -20,6 +20,7 @@ SORTS = {
     "losses": "augtune.model:LOSSES",
     "heads": "augtune.model:HEADS",
     "metrics": "augtune.evaluation:METRICS",
+    "tests": "augtune.evaluation:TESTS",
     "providers": "augtune.llm.presets:PRESETS",
     "encoders": "augtune.core.encoders:BUNDLED",
 }
@@ -30,6 +31,7 @@ SUMMARIES = {
     "losses": "What a row costs in training.",
     "heads": "How a text's token vectors become class scores.",
     "metrics": "What is measured.",
+    "tests": "Where the p of a difference comes from.",
     "providers": "Language model providers known by name.",
     "encoders": "Encoders that need no network.",
 }

@@ -48,7 +48,7 @@ def plan_text(checked: Checked) -> str:
     seeds = experiment.seeds
     root = f"{experiment.name} · {_count(len(checked.plan.arms), 'arm')} × {_count(len(seeds), 'seed')}"
     evaluate = experiment.evaluate
-    measured = f"evaluate: {', '.join(evaluate.metrics)} · {evaluate.test} against {checked.plan.baseline!r}"
+    measured = f"evaluate: {', '.join(evaluate.metrics)} · {evaluate.tester.kind} against {checked.plan.baseline!r}"
     arms = [_arm(checked, arm) for arm in checked.plan.arms]
     return draw(
         root,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from augtune.core.catalog import Catalog, Row
 
 if TYPE_CHECKING:
+    from augtune.evaluation.difference_tests.base import DifferenceTest
     from augtune.evaluation.metrics import Metric
 
-__all__ = ["METRICS"]
+__all__ = ["METRICS", "TESTS"]
 
 METRICS: Catalog[Metric] = Catalog(
     "metric",
@@ -21,6 +22,38 @@ METRICS: Catalog[Metric] = Catalog(
         "mcc": Row("augtune.evaluation.metrics:Mcc", "Matthews correlation; 0 for guessing, whatever the imbalance."),
         "nll": Row("augtune.evaluation.metrics:Nll", "Mean of -log of the true label's probability; lower is better."),
         "brier": Row("augtune.evaluation.metrics:Brier", "Mean squared error of the probabilities; lower is better."),
+        "auroc": Row("augtune.evaluation.ranking:Auroc", "Chance that a row of a label ranks above one of another."),
         "ece": Row("augtune.evaluation.metrics:Ece", "How far confidence is from accuracy; lower is better."),
     },
 )
+
+TESTS: Catalog[DifferenceTest] = Catalog(
+    "test",
+    {
+        "paired_bootstrap": Row(
+            "augtune.evaluation.difference_tests.bootstrap:PairedBootstrap",
+            "Resamples test rows and seeds; any metric.",
+        ),
+        "mcnemar": Row(
+            "augtune.evaluation.difference_tests.discordant:McNemarExact",
+            "Exact, of rows that just one model gets right; accuracy only.",
+        ),
+        "mcnemar_midp": Row(
+            "augtune.evaluation.difference_tests.discordant:McNemarMidP",
+            "The same, less conservative on few rows; accuracy only.",
+        ),
+        "permutation": Row(
+            "augtune.evaluation.difference_tests.permutation:Permutation",
+            "Swaps the two models' predictions row by row; any metric, exact on few rows.",
+        ),
+        "corrected_t": Row(
+            "augtune.evaluation.difference_tests.over_seeds:CorrectedT",
+            "Corrected resampled t-test of the seeds' differences; any metric, 2 seeds or more.",
+        ),
+        "wilcoxon": Row(
+            "augtune.evaluation.difference_tests.over_seeds:Wilcoxon",
+            "Exact signed ranks of the seeds' differences; any metric, 6 seeds or more to reach 0.05.",
+        ),
+    },
+)
+"""Where p comes from: the YAML key ``evaluate.test``."""

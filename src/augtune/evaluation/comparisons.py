@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from augtune.core.dataset import HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.seeds import generator
 from augtune.core.tables import Predictions
+from augtune.evaluation.difference_tests.base import Pair
+from augtune.evaluation.difference_tests.bootstrap import PairedBootstrap
+from augtune.evaluation.effects import cliffs_delta
 from augtune.evaluation.intervals import Interval, percentile_interval
+from augtune.evaluation.metrics import Accuracy, ClassF1, Metric
 from augtune.evaluation.resample import aligned, pooled, resample, run_weights
 from augtune.evaluation.settings import Correction, EvaluateSettings
-from augtune.evaluation.significance import bootstrap_p, corrected, mcnemar, mean_predictions
+from augtune.evaluation.significance import corrected, smallest_seen
 
-__all__ = ["Comparison", "Runs", "adjusted", "compare", "compare_all"]
+__all__ = ["Comparison", "Runs", "adjusted", "compare", "compare_all", "compare_classes", "compare_subsets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +31,12 @@ class Runs:
     Args:
         name: The arm's name.
         predictions: One per seed, one at least.
+        train_rows: Human rows each run was trained on, if known; the test ``corrected_t`` asks for them.
     """
 
     name: str
     predictions: tuple[Predictions, ...]
+    train_rows: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "predictions", tuple(self.predictions))
@@ -47,9 +55,11 @@ class Comparison:
         difference: The arm's mean over seeds less the baseline's.
         interval: Its interval, over rows and seeds.
         p: Two-sided p of no difference.
-        test: Where p comes from: ``paired_bootstrap`` or ``mcnemar``.
+        test: Where p comes from, a name of the catalog ``TESTS``.
         p_adjusted: p corrected for the family of comparisons; None before ``adjusted``.
         higher_is_better: Whether a positive difference is a gain.
+        detectable: The smallest difference these rows and seeds would show four times in five.
+        effects: Effect sizes by name; ``evaluation/effects.py`` has them.
     """
 
     arm: str
@@ -61,6 +71,8 @@ class Comparison:
     test: str
     p_adjusted: float | None = None
     higher_is_better: bool = True
+    detectable: float | None = None
+    effects: Mapping[str, Any] = field(default_factory=dict)
 
     def verdict(self, level: float = 0.05) -> str:
         """Return ``better``, ``worse`` or ``no difference shown`` at a level of (corrected) p."""
@@ -70,7 +82,7 @@ class Comparison:
         return "better" if (self.difference > 0) == self.higher_is_better else "worse"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the contract's object: arm, baseline, metric, difference, interval, p, p_adjusted, test."""
+        """Return the fields but ``higher_is_better``, as a JSON object."""
         return {
             "arm": self.arm,
             "baseline": self.baseline,
@@ -80,6 +92,8 @@ class Comparison:
             "p": self.p,
             "p_adjusted": self.p_adjusted,
             "test": self.test,
+            "detectable": self.detectable,
+            "effects": dict(self.effects),
         }
 
     def __repr__(self) -> str:
@@ -90,53 +104,86 @@ class Comparison:
 def compare(
     truth: HumanDataset, arm: Runs, baseline: Runs, settings: EvaluateSettings | None = None, *, seed: int = 0
 ) -> tuple[Comparison, ...]:
-    """Return the differences between two methods, one per metric, by a paired bootstrap.
+    """Return the differences between two methods, one per metric, with intervals by a paired bootstrap.
 
     Rows are resampled for both methods alike. With several seeds the seeds are resampled too: together if both methods
     have equally many (the first run of one belongs to the first of the other), each by itself if not. So an interval
     says how the difference could come out on other rows and with other seeds.
 
-    With ``test: mcnemar`` the p of accuracy is that of the exact McNemar test, which knows rows only: of several seeds
-    it compares the ensembles, that is the means of the runs' probabilities. Other metrics keep the bootstrap's p.
+    p is that of ``settings.test``; a metric that this test is not about keeps the bootstrap's.
 
     Args:
         truth: The test rows.
         arm: The method in question.
         baseline: What it is compared with.
         settings: Metrics, test, resamples and level; the defaults if None.
-        seed: Of the bootstrap.
+        seed: Of the bootstrap and of tests that draw.
 
     Raises:
-        DataError: If there are no rows, a row has no prediction, or labels differ.
+        DataError: If there are no rows, a row has no prediction, labels differ, or there are too few seeds for the
+            test.
     """
     asked = settings or EvaluateSettings()
+    pair = _pair(truth, arm, baseline, asked, seed)
+    found = PairedBootstrap().p_values(pair)
+    tests = dict.fromkeys(found, PairedBootstrap.kind)
+    if asked.tester.kind != PairedBootstrap.kind:
+        own = asked.tester.p_values(pair)
+        found, tests = {**found, **own}, {**tests, **dict.fromkeys(own, asked.tester.kind)}
+    return tuple(
+        Comparison(
+            arm=arm.name,
+            baseline=baseline.name,
+            metric=metric.key,
+            difference=_difference(pair, metric),
+            interval=percentile_interval(pair.resampled[metric.key], asked.level),
+            p=found[metric.key],
+            test=tests[metric.key],
+            higher_is_better=metric.higher_is_better,
+            detectable=smallest_seen(pair.resampled[metric.key]),
+            effects=_effects(pair, metric),
+        )
+        for metric in asked.measured
+    )
+
+
+def _pair(truth: HumanDataset, arm: Runs, baseline: Runs, asked: EvaluateSettings, seed: int) -> Pair:
+    """Return what tests look at; the resampled differences among it."""
     random = generator(seed, "paired bootstrap")
     runs, others = len(arm.predictions), len(baseline.predictions)
     weights = run_weights(runs, asked.resamples, random)
     other_weights = weights if runs == others else run_weights(others, asked.resamples, random)
     table, true = aligned([*arm.predictions, *baseline.predictions], truth), truth.label_indices
-    found = resample(table, true, asked.measured, resamples=asked.resamples, random=random)
-    comparisons = []
-    for metric in asked.measured:
-        values = found[metric.kind]
-        differences = pooled(values[:, :runs], weights) - pooled(values[:, runs:], other_weights)
-        scores = [metric.value(one, true) for one in table]
-        comparisons.append(
-            Comparison(
-                arm=arm.name,
-                baseline=baseline.name,
-                metric=metric.kind,
-                difference=sum(scores[:runs]) / runs - sum(scores[runs:]) / others,
-                interval=percentile_interval(differences, asked.level),
-                p=bootstrap_p(differences),
-                test="paired_bootstrap",
-                higher_is_better=metric.higher_is_better,
-            )
-        )
-    if asked.test == "mcnemar":
-        exact = mcnemar(truth, mean_predictions(arm.predictions), mean_predictions(baseline.predictions))
-        comparisons = [replace(c, p=exact.p, test="mcnemar") if c.metric == "accuracy" else c for c in comparisons]
-    return tuple(comparisons)
+    values = resample(table, true, asked.measured, resamples=asked.resamples, random=random)
+    known = [rows for rows in (arm.train_rows, baseline.train_rows) if rows is not None]
+    return Pair(
+        names=(arm.name, baseline.name),
+        probabilities=(table[:runs], table[runs:]),
+        truth=true,
+        metrics=asked.measured,
+        resampled={
+            key: pooled(found[:, :runs], weights) - pooled(found[:, runs:], other_weights)
+            for key, found in values.items()
+        },
+        seed=seed,
+        train_rows=min(known, default=None),
+    )
+
+
+def _difference(pair: Pair, metric: Metric) -> float:
+    arm, baseline = pair.scores(metric)
+    return float(sum(arm.tolist()) / len(arm) - sum(baseline.tolist()) / len(baseline))
+
+
+def _effects(pair: Pair, metric: Metric) -> dict[str, Any]:
+    """Return effect sizes by name: over seeds if there are several, and of accuracy those of McNemar's table."""
+    arm, baseline = pair.scores(metric)
+    effects: dict[str, Any] = {}
+    if len(arm) > 1 and len(baseline) > 1:
+        effects["cliffs_delta"] = cliffs_delta(arm, baseline)
+    if metric.kind == Accuracy.kind:
+        effects |= pair.effect().to_json()
+    return effects
 
 
 def compare_all(
@@ -165,12 +212,61 @@ def compare_all(
     return adjusted(found, asked.correction)
 
 
+def compare_classes(
+    truth: HumanDataset, arms: Sequence[Runs], settings: EvaluateSettings | None = None, *, seed: int = 0
+) -> tuple[Comparison, ...]:
+    """Return every arm against the baseline on each label's F1; p corrected over all of these as one family.
+
+    Args:
+        truth: The test rows.
+        arms: The baseline and the others, in any order.
+        settings: Which arm is the baseline, test, correction; the metrics play no part.
+        seed: Of the bootstraps.
+
+    Raises:
+        DataError: As ``compare_all``.
+    """
+    each = tuple(ClassF1(column=column, label=name) for column, name in enumerate(truth.labels))
+    asked = (settings or EvaluateSettings()).model_copy(update={"metrics": each})
+    return compare_all(truth, arms, asked, seed=seed)
+
+
+def compare_subsets(
+    truth: HumanDataset,
+    arms: Sequence[Runs],
+    subset_of_row: Sequence[str],
+    settings: EvaluateSettings | None = None,
+    *,
+    seed: int = 0,
+) -> dict[str, tuple[Comparison, ...]]:
+    """Return ``compare_all`` within each subset of the rows; p corrected over all subsets as one family.
+
+    Args:
+        truth: The test rows.
+        arms: The baseline and the others, in any order.
+        subset_of_row: Name of each row's subset, ``N`` of them.
+        settings: Which arm is the baseline, metrics, test, correction.
+        seed: Of the bootstraps.
+
+    Raises:
+        DataError: As ``compare_all``.
+    """
+    asked = settings or EvaluateSettings()
+    names = np.asarray(subset_of_row, dtype=object)
+    found = {}
+    for name in dict.fromkeys(subset_of_row):
+        rows = truth.take(np.flatnonzero(names == name))
+        found[name] = compare_all(rows, arms, asked.model_copy(update={"correction": "none"}), seed=seed)
+    family = iter(adjusted([one for part in found.values() for one in part], asked.correction))
+    return {name: tuple(next(family) for _ in part) for name, part in found.items()}
+
+
 def adjusted(comparisons: Sequence[Comparison], correction: Correction = "holm") -> tuple[Comparison, ...]:
     """Return the comparisons with p corrected for there being so many, in the same order.
 
     Args:
         comparisons: One family: all that are looked at together, arms and metrics alike.
-        correction: ``holm``, ``benjamini_hochberg`` or ``none``.
+        correction: ``holm``, ``benjamini_hochberg`` (``bh``) or ``none``.
     """
     p_values = corrected([one.p for one in comparisons], correction)
     return tuple(replace(one, p_adjusted=float(p)) for one, p in zip(comparisons, p_values, strict=True))

@@ -8,7 +8,7 @@ that are of the class. ``(..., 3, K)`` of them replace the ``(K, K)`` confusion 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "Accuracy",
     "BalancedAccuracy",
     "Brier",
+    "ClassF1",
     "CountMetric",
     "Ece",
     "MacroF1",
@@ -49,6 +50,11 @@ class Metric(Settings):
     title: ClassVar[str] = ""
     higher_is_better: ClassVar[bool] = True
 
+    @property
+    def key(self) -> str:
+        """What its values are called; ``kind`` unless the settings make several of it."""
+        return self.kind
+
     def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Return what each row adds to the sums, ``(N, C)``.
 
@@ -65,6 +71,11 @@ class Metric(Settings):
     def value(self, probabilities: np.ndarray, truth: np.ndarray) -> float:
         """Return the metric over all rows."""
         return float(self.of(self.row_sums(probabilities, truth).sum(axis=0)))
+
+    def scorer(self, probabilities: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function from how often each row counts, ``(R, N)``, to the metric each time, ``(R,)``."""
+        sums = self.row_sums(probabilities, truth)
+        return lambda weights: self.of(weights @ sums)
 
 
 class CountMetric(Metric):
@@ -128,6 +139,28 @@ class BalancedAccuracy(CountMetric):
     def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return the mean of right / true over labels with rows."""
         return ratio(ratio(right, true).sum(axis=-1), (true > 0).sum(axis=-1))
+
+
+class ClassF1(CountMetric):
+    """F1 of one label; ``compare_classes`` makes one for each."""
+
+    kind: ClassVar[str] = "class_f1"
+    title: ClassVar[str] = "F1"
+
+    column: int = Field(ge=0)
+    """Place of the label among the labels."""
+    label: str
+    """Its name."""
+
+    @property
+    def key(self) -> str:
+        """``F1 of LABEL``."""
+        return f"F1 of {self.label}"
+
+    def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """Return 2 right / (predicted + true) of the label."""
+        k = self.column
+        return ratio(2 * right[..., k], predicted[..., k] + true[..., k])
 
 
 class Mcc(CountMetric):
@@ -214,10 +247,10 @@ def metrics_of(wanted: Sequence[str | Mapping[str, Any] | Metric], *, where: str
     if isinstance(wanted, str) or not wanted:
         raise SettingsError(f"{where}: expected a list of metrics, e.g. [macro_f1, accuracy], got {wanted!r}")
     metrics = tuple(METRICS.parse(one, where=f"{where}[{i}]") for i, one in enumerate(wanted))
-    kinds = [metric.kind for metric in metrics]
-    for kind in kinds:
-        if kinds.count(kind) > 1:
-            raise SettingsError(f"{where}: {kind} is named twice")
+    keys = [metric.key for metric in metrics]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise SettingsError(f"{where}: {key} is named twice")
     return metrics
 
 

@@ -18,8 +18,9 @@ from augtune.core.dataset import HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.tables import Predictions
 from augtune.evaluation.metrics import CountMetric, Metric
+from augtune.evaluation.ranking import RankMetric
 
-__all__ = ["aligned", "pooled", "resample", "run_weights"]
+__all__ = ["CHUNK_CELLS", "aligned", "pooled", "resample", "row_kinds", "run_weights"]
 
 CHUNK_CELLS = 2_000_000
 """Cells of the largest array held at once, 16 MB each."""
@@ -63,17 +64,20 @@ def resample(
         random: Where chance comes from.
 
     Returns:
-        ``(R, M)`` per metric, by its ``kind``.
+        ``(R, M)`` per metric, by its ``key``.
     """
     hard = [metric for metric in metrics if isinstance(metric, CountMetric)]
-    soft = [[metric] for metric in metrics if not isinstance(metric, CountMetric)]
+    ranks = [metric for metric in metrics if isinstance(metric, RankMetric)]
+    soft = [[metric] for metric in metrics if not isinstance(metric, (CountMetric, RankMetric))]
     values: dict[str, np.ndarray] = {}
     if hard:
-        kinds = _kinds(probabilities, truth)
+        kinds = row_kinds(probabilities, truth)
         values |= _resample(probabilities, truth, kinds, [hard], _Chance(resamples, random))
     if soft:
         values |= _resample(probabilities, truth, np.arange(len(truth)), soft, _Chance(resamples, random))
-    return {metric.kind: values[metric.kind] for metric in metrics}
+    if ranks:
+        values |= _resample_ranks(probabilities, truth, ranks, _Chance(resamples, random))
+    return {metric.key: values[metric.key] for metric in metrics}
 
 
 def run_weights(runs: int, resamples: int, random: np.random.Generator) -> np.ndarray:
@@ -107,12 +111,24 @@ def _resample(
     """Return ``(R, M)`` per metric; the metrics of a family sum the same over rows."""
     _, first, kind_of_row = np.unique(kinds, return_index=True, return_inverse=True)
     sums = [_table(family[0], probabilities[:, first], truth[first]) for family in families]
-    values = {metric.kind: np.empty((chance.resamples, len(probabilities))) for fam in families for metric in fam}
+    values = {metric.key: np.empty((chance.resamples, len(probabilities))) for fam in families for metric in fam}
     for part, drawn in _draws(kind_of_row, len(first), chance):
         for family, by_kind in zip(families, sums, strict=True):
             totals = (drawn @ by_kind).reshape(len(drawn), len(probabilities), -1)
             for metric in family:
-                values[metric.kind][part] = metric.of(totals)
+                values[metric.key][part] = metric.of(totals)
+    return values
+
+
+def _resample_ranks(
+    probabilities: np.ndarray, truth: np.ndarray, metrics: Sequence[Metric], chance: _Chance
+) -> dict[str, np.ndarray]:
+    """Return ``(R, M)`` per metric; what is no function of sums is computed from how often each row is drawn."""
+    scorers = {metric.key: [metric.scorer(run, truth) for run in probabilities] for metric in metrics}
+    values = {key: np.empty((chance.resamples, len(probabilities))) for key in scorers}
+    for part, drawn in _draws(np.arange(len(truth)), len(truth), chance):
+        for key, by_run in scorers.items():
+            values[key][part] = np.stack([score(drawn) for score in by_run], axis=1)
     return values
 
 
@@ -126,7 +142,7 @@ def _table(metric: Metric, probabilities: np.ndarray, truth: np.ndarray) -> Any:
     return sparse.csr_array(table)  # with 77 classes five times faster than the dense product
 
 
-def _kinds(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def row_kinds(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return ``(N,)`` numbers, equal for rows of the same truth and the same prediction of every run."""
     codes = truth
     for run in probabilities:

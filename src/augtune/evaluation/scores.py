@@ -129,13 +129,13 @@ def evaluate(
     confusion = cells.reshape(classes, classes)
     confusion.setflags(write=False)
     return Scores(
-        {metric.kind: metric.value(probabilities, true) for metric in measured},
+        {metric.key: metric.value(probabilities, true) for metric in measured},
         intervals,
         _per_class(confusion, truth.labels),
         confusion,
         truth.labels,
         predictions.made_by,
-        {metric.kind: metric.title for metric in measured},
+        {metric.key: metric.title for metric in measured},
     )
 
 
@@ -165,13 +165,13 @@ def evaluate_runs(
     measured = metrics_of(metrics)
     intervals = mean_intervals(runs, truth, measured, resamples=resamples, level=level, seed=seed)
     per_seed = tuple(evaluate(run, truth, measured, resamples=0) for run in runs)
-    table = {metric.kind: np.array([scores[metric.kind] for scores in per_seed]) for metric in measured}
+    table = {metric.key: np.array([scores[metric.key] for scores in per_seed]) for metric in measured}
     return MeanScores(
         per_seed,
         {kind: float(values.mean()) for kind, values in table.items()},
         {kind: float(values.std(ddof=1)) if len(values) > 1 else None for kind, values in table.items()},
         intervals,
-        {metric.kind: metric.title for metric in measured},
+        {metric.key: metric.title for metric in measured},
     )
 
 

@@ -23,8 +23,10 @@ __all__ = [
     "discordance",
     "holm",
     "mcnemar",
+    "mcnemar_p",
     "mean_predictions",
     "minimum_detectable",
+    "smallest_seen",
 ]
 
 
@@ -59,13 +61,18 @@ def mcnemar(truth: HumanDataset, first: Predictions, second: Predictions) -> McN
     Raises:
         DataError: If there are no rows, a row has no prediction, or labels differ.
     """
-    from scipy.stats import binom
-
     right = aligned([first, second], truth).argmax(axis=2) == truth.label_indices
     only_first, only_second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    return McNemar(only_first, only_second, *mcnemar_p(only_first, only_second))
+
+
+def mcnemar_p(only_first: int, only_second: int) -> tuple[float, float]:
+    """Return the exact two-sided p and the mid-p of two counts of discordant rows."""
+    from scipy.stats import binom
+
     fewer, both = min(only_first, only_second), only_first + only_second
     tail = 2 * float(binom.cdf(fewer, both, 0.5))
-    return McNemar(only_first, only_second, min(1.0, tail), min(1.0, tail - float(binom.pmf(fewer, both, 0.5))))
+    return min(1.0, tail), min(1.0, tail - float(binom.pmf(fewer, both, 0.5)))
 
 
 def mean_predictions(runs: Sequence[Predictions]) -> Predictions:
@@ -101,7 +108,7 @@ def bootstrap_p(differences: np.ndarray) -> float:
 
 
 def corrected(p_values: Sequence[float] | np.ndarray, correction: str) -> np.ndarray:
-    """Return p corrected by ``holm``, ``benjamini_hochberg`` or not at all (``none``)."""
+    """Return p corrected by ``holm``, ``benjamini_hochberg`` (or ``bh``) or not at all (``none``)."""
     if correction == "none":
         return np.asarray(p_values, dtype=np.float64)
     return holm(p_values) if correction == "holm" else benjamini_hochberg(p_values)
@@ -175,6 +182,22 @@ def minimum_detectable(rows: int, discordance_share: float, *, power: float = 0.
     under_root = max(0.0, rows + z_power**2 - z_level**2)
     c = (z_level * math.sqrt(rows) + z_power * math.sqrt(under_root)) / (rows + z_power**2)
     return min(1.0, c * max(math.sqrt(discordance_share), c))
+
+
+def smallest_seen(differences: np.ndarray, *, power: float = 0.8, level: float = 0.05) -> float:
+    """Return the smallest difference in a metric that a test with this much chance in it finds with the given power.
+
+    (z_a + z_b) times the standard error, which is the spread of the resampled differences; z_a and z_b are the normal
+    quantiles of 1 - level/2 and of power. It holds for any metric and for several seeds.
+
+    Args:
+        differences: ``(R,)`` differences in resamples of rows and seeds.
+        power: Wanted chance of finding it, in (0.5, 1).
+        level: Level of the two-sided test.
+    """
+    from scipy.stats import norm
+
+    return float((norm.ppf(1 - level / 2) + norm.ppf(power)) * np.std(differences))
 
 
 def discordance(truth: HumanDataset, arm: Sequence[Predictions], baseline: Sequence[Predictions]) -> float:

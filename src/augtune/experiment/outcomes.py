@@ -97,4 +97,4 @@ class ArmOutcome:
     @property
     def runs(self) -> Runs:
         """The predictions, by seed."""
-        return Runs(self.plan.name, tuple(one.predictions for one in self.by_seed))
+        return Runs(self.plan.name, tuple(one.predictions for one in self.by_seed), self.human or None)

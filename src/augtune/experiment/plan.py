@@ -356,6 +356,9 @@ def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str])
     if evaluate.baseline is not None and evaluate.baseline not in names:
         wrong = evaluate.baseline
         problems.append(f"evaluate.baseline: no arm is called {wrong!r}{suggestion(wrong, names)}")
+    tester = evaluate.tester
+    if len(names) > 1 and len(experiment.seeds) < tester.seeds_needed:
+        problems.append(f"evaluate.test: {tester.kind} needs {tester.seeds_needed} seeds or more; set seeds")
     data = experiment.data
     check_kinds(
         {arm.name: arm.kind for arm in arms},

@@ -68,7 +68,7 @@ def _comparisons(human: HumanRows, outcomes: Sequence[ArmOutcome], settings: Eva
     if len(runs) < 2:
         return []
     found = [one.to_json() for one in compare_all(human.test, runs, settings)]
-    if settings.test != "mcnemar" and any(metric.kind == "accuracy" for metric in settings.measured):
+    if settings.tester.kind != "mcnemar" and any(metric.kind == "accuracy" for metric in settings.measured):
         exact = settings.model_copy(update={"metrics": ("accuracy",), "test": "mcnemar"})
         found += [one.to_json() for one in compare_all(human.test, runs, exact)]
     return found

@@ -46,7 +46,12 @@ _METRICS = {
     "auroc": "AUROC",
     "brier": "Brier score",
 }
-_TESTS = {"mcnemar": "exact McNemar", "paired_bootstrap": "paired bootstrap"}
+_TESTS = {
+    "mcnemar": "exact McNemar",
+    "mcnemar_midp": "mid-p McNemar",
+    "corrected_t": "corrected t over seeds",
+    "wilcoxon": "Wilcoxon over seeds",
+}
 
 
 def metric_name(metric: str) -> str:

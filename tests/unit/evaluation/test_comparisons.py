@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from augtune.core.errors import DataError, SettingsError
-from augtune.evaluation.comparisons import Runs, adjusted, compare, compare_all
+from augtune.evaluation.comparisons import Runs, adjusted, compare, compare_all, compare_classes, compare_subsets
+from augtune.evaluation.scores import evaluate
 from augtune.evaluation.settings import EvaluateSettings
 from augtune.evaluation.significance import holm, mcnemar, mean_predictions
 
@@ -89,7 +90,7 @@ def test_all_arms_are_compared_with_the_baseline_and_corrected(make_truth, make_
     ]  # fmt: skip
     assert [one.p_adjusted for one in found] == pytest.approx(holm([one.p for one in found]))
     assert list(found[0].to_json()) == [
-        "arm", "baseline", "metric", "difference", "interval", "p", "p_adjusted", "test",
+        "arm", "baseline", "metric", "difference", "interval", "p", "p_adjusted", "test", "detectable", "effects",
     ]  # fmt: skip
     assert [one.p_adjusted for one in adjusted(found, "none")] == [one.p for one in found]
     assert compare_all(truth, arms, FEW)[0].baseline == "a0"
@@ -121,3 +122,61 @@ def test_settings_refuse_an_unknown_metric_and_say_where():
     )
     with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
         EvaluateSettings.parse({"metrics": ["accuracy", "f1_macro"], "tset": "mcnemar"}, where="evaluate")
+
+
+def test_each_label_is_compared_by_its_own_f1(make_truth, make_runs):
+    truth = make_truth([0, 1, 1, 2] * 40, 3)
+    arm, base = (Runs(name, tuple(make_runs(truth, share))) for name, share in (("arm", 0.9), ("base", 0.6)))
+    found = compare_classes(truth, [base, arm], EvaluateSettings(resamples=2000))
+    assert [one.metric for one in found] == ["F1 of c0", "F1 of c1", "F1 of c2"]
+    scores = [evaluate(runs.predictions[0], truth, resamples=0).per_class for runs in (arm, base)]
+    for one, label in zip(found, truth.labels, strict=True):
+        assert one.difference == pytest.approx(scores[0][label].f1 - scores[1][label].f1)
+        assert one.difference in one.interval
+    assert [one.p_adjusted for one in found] == pytest.approx(holm([one.p for one in found]))
+    whole = compare(truth, arm, base, EvaluateSettings(metrics=("macro_f1",), resamples=2000))[0]
+    assert whole.difference == pytest.approx(np.mean([one.difference for one in found]))
+
+
+def test_subsets_are_compared_apart_and_corrected_as_one_family(make_truth, make_runs):
+    truth = make_truth([0, 1] * 60, 2)
+    arm, base = (Runs(name, tuple(make_runs(truth, share))) for name, share in (("arm", 0.9), ("base", 0.6)))
+    subset = ["new"] * 30 + ["old"] * 90
+    asked = EvaluateSettings(metrics=("accuracy",), test="mcnemar", resamples=200)
+    found = compare_subsets(truth, [base, arm], subset, asked)
+    assert list(found) == ["new", "old"]
+    alone = compare(truth.take(range(30)), arm, base, asked)[0]
+    assert found["new"][0].difference == alone.difference
+    p_values = [one.p for part in found.values() for one in part]
+    assert p_values[0] == alone.p
+    assert [one.p_adjusted for part in found.values() for one in part] == pytest.approx(holm(p_values))
+
+
+def test_what_could_be_seen_shrinks_with_the_rows_and_is_seen_four_times_in_five(make_truth, make_runs):
+    asked = EvaluateSettings(metrics=("accuracy",), resamples=400)
+    sizes = {}
+    for rows in (200, 800):
+        truth = make_truth([0, 1] * (rows // 2), 2)
+        one, two = (Runs(n, tuple(make_runs(truth, 0.8, seed=s))) for s, n in enumerate("ab"))
+        sizes[rows] = compare(truth, one, two, asked)[0].detectable
+    assert sizes[200] == pytest.approx(2 * sizes[800], rel=0.15)
+    true = sizes[200]
+    truth = make_truth([0, 1] * 100, 2)
+    seen = 0
+    for seed in range(60):
+        one, two = (
+            Runs(n, tuple(make_runs(truth, 0.8 + g, seed=2 * seed + i)))
+            for i, (n, g) in enumerate((("a", true / 2), ("b", -true / 2)))
+        )
+        seen += compare(truth, one, two, asked, seed=seed)[0].p <= 0.05
+    assert 40 <= seen <= 56  # 48 expected of 60, with a standard deviation of 3
+
+
+def test_effects_are_those_of_accuracy_and_of_seeds(make_truth, make_runs):
+    truth = make_truth([0, 1] * 50, 2)
+    arm, base = Runs("arm", tuple(make_runs(truth, 0.75, 3))), Runs("base", tuple(make_runs(truth, 0.5, 3, seed=7)))
+    f1, accuracy = compare(truth, arm, base, EvaluateSettings(resamples=100))
+    assert dict(f1.effects) == {"cliffs_delta": 1.0}
+    exact = mcnemar(truth, mean_predictions(arm.predictions), mean_predictions(base.predictions))
+    assert accuracy.effects["only_arm_right"] == exact.only_first
+    assert accuracy.effects["odds_ratio"] == pytest.approx(exact.only_first / exact.only_second)
