@@ -10,8 +10,9 @@ from augtune.core.settings import Settings
 if TYPE_CHECKING:
     from augtune.model.fitted import Fitted
     from augtune.model.heads import Head
+    from augtune.model.mixing import Mixing
 
-__all__ = ["HEADS", "LOSSES", "Fitted"]
+__all__ = ["HEADS", "LOSSES", "MIXINGS", "Fitted"]
 
 LOSSES: Catalog[Settings] = Catalog(
     "loss",
@@ -32,6 +33,14 @@ HEADS: Catalog[Head] = Catalog(
         "max": Row("augtune.model.heads:Max", "The largest value of each unit over the tokens."),
         "attention": Row("augtune.model.heads:Attention", "A mean of the token vectors with learned weights."),
         "own": Row("augtune.model.heads:Own", "The head transformers gives the encoder."),
+    },
+)
+
+MIXINGS: Catalog[Mixing] = Catalog(
+    "mixing",
+    {
+        "tmix": Row("augtune.model.mixing:TMix", "Mix the hidden states of two rows in a layer, and their targets."),
+        "mixup": Row("augtune.model.mixing:Mixup", "Mix the embeddings of two rows, and their targets."),
     },
 )
 

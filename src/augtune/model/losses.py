@@ -79,6 +79,9 @@ class LossSum:
 class Loss(Settings):
     """Base of the losses; by itself it is cross-entropy."""
 
+    takes_mixed: ClassVar[bool] = True
+    """False if it needs to know of each row something that a mix of two rows has not."""
+
     class_weights: ClassWeighting = "none"
     """Weigh classes by their training rows: none, inverse (count^-power) or effective (Cui et al., CVPR 2019)."""
     power: float = Field(default=1.0, ge=0, allow_inf_nan=False)
@@ -226,6 +229,7 @@ class Dimp(Loss):
     """
 
     kind: ClassVar[str] = "dimp"
+    takes_mixed: ClassVar[bool] = False
 
     form: Literal["ratio", "additive"] = "ratio"
     """The weight: (q / p)^gamma, or the bounded 1 - p + q, to which gamma, floor and clamp do not apply."""

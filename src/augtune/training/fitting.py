@@ -18,7 +18,7 @@ from augtune.core.tables import Weights
 from augtune.model.batching import Encoded, encode
 from augtune.model.classifier import Classifier
 from augtune.model.dropout import MaskSource, stream_dropout
-from augtune.model.encoder import load_tokenizer, longest_input
+from augtune.model.encoder import layers_of, load_tokenizer, longest_input
 from augtune.model.fitted import Fitted
 from augtune.model.precision import choose
 from augtune.model.vocabulary import small_vocabulary
@@ -89,6 +89,8 @@ def _fit(job: Job) -> Fitted:
         classifier = Classifier.new(
             settings.encoder, dataset.labels.names, head=settings.head, dropout=settings.dropout
         ).to(accelerator.device)
+        if settings.mix is not None:
+            settings.mix.places(len(layers_of(classifier.encoder)))
         tokenizer = load_tokenizer(settings.encoder)
         limit = longest_input(tokenizer, classifier.encoder)
         limit = min(limit, settings.max_length or limit)

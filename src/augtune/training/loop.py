@@ -19,7 +19,10 @@ from augtune.core.errors import TrainingError
 from augtune.core.seeds import derive, generator
 from augtune.model.batching import Batch, Encoded, training_batches
 from augtune.model.classifier import Classifier
+from augtune.model.encoder import layers_of
 from augtune.model.losses import LossBatch, loss_sum
+from augtune.model.mixed import mix_forward, mix_targets
+from augtune.model.mixing import Mix
 from augtune.model.precision import Precision
 from augtune.model.prefix import prefix_cache
 from augtune.model.vocabulary import SmallVocabulary
@@ -173,7 +176,8 @@ class _StageRun:
         self.where = np.asarray(positions, dtype=np.int64)
         self.counts = data.targets[torch.from_numpy(self.where)].sum(dim=0).to(self.device)
         self.pending: list[_Pending] = []
-        self.prefix = prefix_cache(
+        # A mix may reach below the first trained layer, where every row has to be there in person.
+        self.prefix = None if settings.mix is not None else prefix_cache(
             loop.classifier, data.encoded, self.where,
             uses=stage.steps * settings.batch_size, precision=loop.precision,
         )  # fmt: skip
@@ -225,7 +229,15 @@ class _StageRun:
         batch = self.data.encoded.batch(rows, multiple=1 if self.device.type == "cpu" else GPU_PAD_MULTIPLE)
         known = self.data.loss_batch(rows, self.counts, self.device)
         with nullcontext() if self.prefix is None else self.prefix.serving(batch):
-            return _forward(self.loop, self.stage, self.model, batch, known)
+            return _forward(self.loop, self.model, batch, known, stage=self.stage, mix=self._mix(rows))
+
+    def _mix(self, rows: np.ndarray) -> Mix | None:
+        """Return what is mixed with what among rows computed at once, from a stream of their own; None: nothing."""
+        mixing = self.loop.settings.mix
+        if mixing is None:
+            return None
+        chance = generator(self.loop.seed, "mix", self.steps_done, int(rows[0]))
+        return mixing.draw(len(rows), len(layers_of(self.loop.classifier.encoder)), chance)
 
     def _clip(self, limit: float, norm: torch.Tensor) -> None:
         # Asking a GPU for the length would wait for it; there the factor is worked out where it is, and may be 1.
@@ -248,12 +260,14 @@ class _StageRun:
         self.pending.clear()
 
 
-def _forward(loop: Loop, stage: Stage, model: Any, batch: Batch, known: LossBatch) -> Part:
+def _forward(loop: Loop, model: Any, batch: Batch, known: LossBatch, *, stage: Stage, mix: Mix | None) -> Part:
     """Return what the batch costs and what its rows count, by the loss's own opinion where it has one."""
     device = loop.accelerator.device
     inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.inputs.items()}
     with loop.precision.active(device):
-        logits = model(inputs)
+        logits = model(inputs) if mix is None else mix_forward(model, loop.classifier, inputs, mix)
+    if mix is not None:
+        return Part(loss_sum(stage.loss, logits, mix_targets(mix, known)), known.weights)
     weights = stage.loss.row_weights(logits.detach(), known)
     return Part(loss_sum(stage.loss, logits, known), known.weights if weights is None else weights)
 

@@ -10,9 +10,10 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from augtune.core.encoders import DEFAULT_ENCODER
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings
-from augtune.model import HEADS, LOSSES
+from augtune.model import HEADS, LOSSES, MIXINGS
 from augtune.model.heads import Head, Mean
 from augtune.model.losses import CrossEntropy, Loss
+from augtune.model.mixing import Mixing
 from augtune.training import RECIPES
 from augtune.training.recipes import Recipe, Vanilla
 
@@ -63,6 +64,13 @@ class TrainSettings(Settings):
         PlainSerializer(lambda value: value.to_json()),
     ] = CrossEntropy()
     """What a row costs: a name, or a mapping with kind and the loss's own keys."""
+    mix: Annotated[
+        Mixing | None,
+        BeforeValidator(lambda value: None if value is None else MIXINGS.parse(value, where="mix")),
+        PlainSerializer(lambda value: None if value is None else value.to_json()),
+    ] = None
+    """tmix or mixup: train on mixes of two rows; a name, or a mapping with kind and its own keys. None: on rows.
+    A row's partner is among the rows computed at once (micro_batch_size)."""
     steps: int = Field(default=300, ge=1)
     """Optimizer steps, over all stages; the same for every arm unless it says otherwise."""
     epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -111,15 +119,27 @@ class TrainSettings(Settings):
         if self.epochs is not None and "steps" in self.model_fields_set:
             raise SettingsError("epochs: give steps or epochs, not both")
         self.recipe.check(self)
+        if self.mix is not None:
+            stages = self.recipe.stages(self, max(2, self.steps))
+            self._check_mix([stage.loss.kind for stage in stages if not stage.loss.takes_mixed])
         return self
+
+    def _check_mix(self, refusing: list[str]) -> None:
+        if refusing:
+            raise SettingsError(
+                f"mix: recipe {self.recipe.kind} trains with the loss {refusing[0]}, which weighs each row by what the "
+                "model and a checker say of its label; a mix of two rows has no such label. Leave mix out, or use "
+                "recipe: imp, whose weights are known before training"
+            )
 
     @classmethod
     def parse(cls, value: Mapping[str, Any], *, where: str) -> Self:
         """Return the settings a mapping (as read from YAML) describes; all problems are told at once."""
         fields = dict(value)
         problems: list[str] = []
-        for name, catalog in (("recipe", RECIPES), ("loss", LOSSES), ("head", HEADS)):
-            if name not in fields:
+        catalogs = (("recipe", RECIPES), ("loss", LOSSES), ("head", HEADS), ("mix", MIXINGS))
+        for name, catalog in catalogs:
+            if name not in fields or (name == "mix" and fields[name] is None):
                 continue
             try:
                 fields[name] = catalog.parse(fields[name], where=f"{where}.{name}")
