@@ -9,6 +9,7 @@ import importlib.util
 from pathlib import Path
 
 from augtune.core.errors import ExtraError, InputError
+from augtune.core.foreign import check_folder, told
 from augtune.core.settings import suggestion
 
 __all__ = ["BUNDLED", "DEFAULT_ENCODER", "locate", "not_loadable"]
@@ -23,7 +24,8 @@ def locate(name: str) -> str:
     """Return what ``from_pretrained`` takes for an encoder name: a folder's path, or the hub name unchanged.
 
     Raises:
-        InputError: If the name is a path to nothing, or no bundled encoder is called so.
+        InputError: If the name is a path to nothing, no bundled encoder is called so, or a folder's weights are
+            something else by that name, such as a pickle.
         ExtraError: If a bundled encoder's package is missing.
     """
     if name in CARRIED and importlib.util.find_spec(BUNDLED[CARRIED[name]]) is not None:
@@ -36,6 +38,7 @@ def locate(name: str) -> str:
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise InputError(f"encoder {name!r}: the folder holds no config.json, so it is no saved model.")
+        check_folder(path, what=f"encoder {name!r}")
         return str(path)
     if name.startswith((".", "/", "~")) or path.exists():
         raise InputError(f"encoder {name!r}: there is no such folder.")
@@ -54,7 +57,12 @@ def _bundled(package: str) -> Path:
 
 
 def not_loadable(name: str, error: Exception) -> InputError:
-    """Return the one clear message for an encoder that could not be loaded, offline or misspelt."""
+    """Return the one clear message for an encoder that could not be loaded: offline, misspelt or damaged."""
+    if Path(name).expanduser().is_dir() or name.startswith("bundled/") or "pickle" in told(error):
+        return InputError(
+            f"encoder {name!r} could not be loaded: {told(error)}.",
+            hint="It has to be a folder as save_pretrained writes it, its weights in safetensors files.",
+        )
     return InputError(
         f"encoder {name!r} could not be loaded: it is no folder here and the hub did not give it "
         f"({type(error).__name__}).",

@@ -134,8 +134,8 @@ def _load(name: str, place: str, changed_at: int) -> _Encoder:
     transformers = need("transformers", extra="train", to="embed texts")
     try:
         with _no_bars(transformers):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(place)
-            model = transformers.AutoModel.from_pretrained(place, dtype=torch.float32)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+            model = transformers.AutoModel.from_pretrained(place, dtype=torch.float32, trust_remote_code=False)
     except Exception as error:  # the loaders of other libraries raise what they like; the cause stays attached
         raise not_loadable(name, error) from error
     if model.config.is_encoder_decoder:

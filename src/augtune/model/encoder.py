@@ -7,7 +7,8 @@ DistilBERT, ELECTRA, DeBERTa, MPNet, ModernBERT and their like all do.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +31,11 @@ __all__ = [
     "pooler_of",
     "quiet",
 ]
+
+# Else transformers has a server of the hub rewrite a repository that has no safetensors, and say so in public.
+os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "true")
+# Nothing from a model's folder is ever run, and nobody is asked at a prompt whether it may be.
+NEVER: dict[str, Any] = {"trust_remote_code": False}
 
 # Longest input where neither tokenizer nor configuration names one (relative positions).
 NO_LIMIT = 512
@@ -64,7 +70,9 @@ def _or_not_loadable(name: str) -> Iterator[None]:
     try:
         with quiet():
             yield
-    except (OSError, ValueError, KeyError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # the loaders of other libraries raise what they like; the cause stays attached
         raise not_loadable(name, error) from error
 
 
@@ -79,7 +87,7 @@ def load_tokenizer(name: str) -> Any:
     """
     path = locate(name)
     with _or_not_loadable(name):
-        tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, **NEVER)
     if tokenizer.pad_token_id is None:
         raise InputError(f"encoder {name!r}: its tokenizer has no padding token, so texts cannot share a batch.")
     return tokenizer
@@ -98,7 +106,11 @@ def load_encoder(name: str, *, dropout: float | None = None) -> Any:
     path = locate(name)
     with _or_not_loadable(name):
         config = _config(path, dropout)
-        return AutoModel.from_pretrained(path, config=config, dtype=torch.float32)
+        model, found = AutoModel.from_pretrained(
+            path, config=config, dtype=torch.float32, output_loading_info=True, **NEVER
+        )
+    _check_whole(name, found["missing_keys"])
+    return model
 
 
 def load_stock(name: str, labels: Sequence[str], *, dropout: float | None = None) -> Any:
@@ -120,13 +132,32 @@ def load_stock(name: str, labels: Sequence[str], *, dropout: float | None = None
         config.label2id = {label: k for k, label in enumerate(labels)}
         # The loss is a setting of training, never a part of the model: a saved folder reloads anywhere.
         config.problem_type = None
-        return AutoModelForSequenceClassification.from_pretrained(
-            path, config=config, dtype=torch.float32, ignore_mismatched_sizes=True
+        model, found = AutoModelForSequenceClassification.from_pretrained(
+            path, config=config, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True, **NEVER
+        )
+    inside = f"{model.base_model_prefix}."
+    lost = [*found["missing_keys"], *(key[0] for key in found["mismatched_keys"])]
+    _check_whole(name, [key.removeprefix(inside) for key in lost if key.startswith(inside)])
+    return model
+
+
+def _check_whole(name: str, missing: Iterable[str]) -> None:
+    """Refuse weights that lack a part of the encoder: transformers draws what is missing at random and goes on.
+
+    Only a pooler may be missing, for pretraining does not train one.
+    """
+    lost = sorted(key for key in missing if not key.startswith("pooler."))
+    if lost:
+        raise InputError(
+            f"encoder {name!r}: its weights lack {len(lost)} of the encoder's own, the first is {lost[0]!r}; "
+            "they would be random.",
+            hint="The file is of another kind of model, or only a part of it. 'augtune import' reads classifiers "
+            "that other programs saved.",
         )
 
 
 def _config(path: str, dropout: float | None) -> Any:
-    config = AutoConfig.from_pretrained(path)
+    config = AutoConfig.from_pretrained(path, **NEVER)
     for field in DROPOUT_FIELDS if dropout is not None else ():
         if isinstance(getattr(config, field, None), float | int):
             setattr(config, field, dropout)

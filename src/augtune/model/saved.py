@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 from augtune.core.errors import InputError, StorageError
 from augtune.core.files import read_json, write_json
+from augtune.core.foreign import weights_problem
 from augtune.core.labels import Labels
 from augtune.core.tables import Weights
 from augtune.model import HEADS
@@ -174,13 +175,9 @@ def _classifier(folder: Path, about: Mapping[str, Any]) -> Classifier:
 
 
 def _check_weights(folder: Path, path: Path) -> None:
-    if not path.is_file():
-        raise _damaged(folder, f"{path.name} is missing")
-    try:
-        with safe_open(path, framework="pt") as stream:
-            stream.keys()
-    except (OSError, SafetensorError) as error:
-        raise _damaged(folder, f"{path.name} is no whole safetensors file") from error
+    problem = weights_problem(path)
+    if problem is not None:
+        raise _damaged(folder, f"{path.name} {problem}")
 
 
 def _damaged(folder: Path, why: str) -> InputError:

@@ -66,7 +66,7 @@ def _estimate(row: Record) -> int:
 def _by_template(name: str) -> Callable[[Record], int]:
     transformers = need("transformers", extra="train", to="count tokens with the model's tokenizer")
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise InputError(f"finetune.tokenizer: no tokenizer could be loaded from {name!r}.") from error
 

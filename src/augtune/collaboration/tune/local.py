@@ -17,6 +17,7 @@ from augtune.collaboration.tune.state import TuneState
 from augtune.core.errors import InputError, StorageError, TrainingError
 from augtune.core.extras import need
 from augtune.core.files import append_jsonl, read_jsonl
+from augtune.core.foreign import told
 from augtune.core.seeds import derive, generator
 
 __all__ = ["LocalTuner"]
@@ -106,11 +107,13 @@ class _Run:
         device = lora.device if lora.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         try:
             with quiet():
-                tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-                model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=lora.dtype)
-        except (OSError, ValueError, KeyError) as error:
+                tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+                model = transformers.AutoModelForCausalLM.from_pretrained(
+                    name, dtype=lora.dtype, trust_remote_code=False
+                )
+        except Exception as error:  # the loaders of other libraries raise what they like; the cause stays attached
             raise InputError(
-                f"finetune.model: {settings.model}: no causal language model could be loaded ({type(error).__name__}).",
+                f"finetune.model: {settings.model}: no causal language model could be loaded ({told(error)}).",
                 hint="It has to be a folder with config.json, weights and tokenizer, or a name on the hub.",
             ) from error
         rows = [_tokens(tokenizer, record) for record in made]

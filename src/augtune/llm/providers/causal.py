@@ -20,6 +20,7 @@ from transformers import (
 from transformers.utils import logging
 
 from augtune.core.errors import InputError
+from augtune.core.foreign import check_folder, told
 from augtune.llm.failures import CallError
 from augtune.llm.messages import Reply, Request, Score, TokenLogprobs
 from augtune.llm.providers.decoding import Ending, Sampler
@@ -70,16 +71,17 @@ class CausalModel:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         place = Path(name).expanduser()
         where: dict[str, Any] = {"pretrained_model_name_or_path": str(place) if place.is_dir() else name}
-        where["revision"] = options.revision or "main"
+        where |= {"revision": options.revision or "main", "trust_remote_code": False}
+        if place.is_dir():
+            check_folder(place, what=f"llm.model: local/{name}")
         try:
             with _without_bars():
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(**where)
                 loaded: Any = AutoModelForCausalLM.from_pretrained(dtype=options.dtype, **where)
             self._model = loaded.to(device).eval()
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-            said = " ".join(str(error).split())[:200]
+        except Exception as error:  # the loaders of other libraries raise what they like; the cause stays attached
             raise InputError(
-                f"llm.model: local/{name}: no causal language model could be loaded ({type(error).__name__}: {said}).",
+                f"llm.model: local/{name}: no causal language model could be loaded ({told(error)}).",
                 hint="It has to be a folder with config.json, weights and tokenizer, or a name on the hub.",
             ) from error
         own = self._model.generation_config
