@@ -22,6 +22,7 @@ from augtune.core.errors import InputError
 
 __all__ = [
     "base_of",
+    "depths",
     "embeddings_of",
     "layers_of",
     "load_encoder",
@@ -44,6 +45,8 @@ DROPOUT_FIELDS = (
     "hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout",
     "embedding_dropout", "mlp_dropout", "pooler_dropout",
 )  # fmt: skip
+# Parts beside the layers that come after the last one; every other part comes before the first.
+ABOVE_LAYERS = ("pooler", "final_norm", "final_layer_norm", "norm")
 
 
 @contextmanager
@@ -189,10 +192,36 @@ def layers_of(encoder: Any) -> nn.ModuleList:
         InputError: If the layout is not known.
     """
     depth = getattr(encoder.config, "num_hidden_layers", None)
+    if getattr(encoder.config, "num_hidden_groups", depth) != depth:
+        raise InputError(
+            f"encoder of type {encoder.config.model_type!r}: its {depth} layers share their weights, so they cannot be "
+            "told apart.",
+            hint="With train.trainable: all or head and without layer_decay they need not be.",
+        )
     for module in encoder.modules():
         if isinstance(module, nn.ModuleList) and len(module) == depth:
             return module
     raise _unknown_layout(encoder, "list of layers")
+
+
+def depths(encoder: Any) -> dict[int, int]:
+    """Return how many layers lie above each parameter, by the parameter's ``id``.
+
+    0 for the top one of ``L`` layers and what follows it (pooler, last normalisation), ``L`` for everything before the
+    lowest one: embeddings of words, positions and segments, their projection, tables of relative positions.
+
+    Raises:
+        InputError: If the layers are not found.
+    """
+    layers = list(layers_of(encoder))
+    inside = {id(p): place for place, layer in enumerate(reversed(layers)) for p in layer.parameters()}
+    found = {}
+    for name, parameter in encoder.named_parameters():
+        part = name.removeprefix("encoder.").split(".")[0]
+        # DeBERTa's convolution belongs to the lowest layer.
+        beside = 0 if part in ABOVE_LAYERS else len(layers) - (part == "conv")
+        found[id(parameter)] = inside.get(id(parameter), beside)
+    return found
 
 
 def pooler_of(encoder: Any) -> nn.Module | None:

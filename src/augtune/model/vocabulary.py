@@ -7,9 +7,10 @@ decay, a known factor; yet dense gradients and optimizer state for it are half o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,23 +45,31 @@ class SmallVocabulary:
             return encoded
         return replace(encoded, tokens=np.searchsorted(self.used, encoded.tokens).astype(encoded.tokens.dtype))
 
-    def decay(self, lr: float, weight_decay: float) -> None:
-        """Note that an optimizer step decayed the table, if it is trained."""
-        if self.weight.requires_grad:
-            self.kept *= 1 - lr * weight_decay
+    def decay(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        """Note that an optimizer step decayed the table, if it is trained.
+
+        Args:
+            groups: The optimizer's, with the learning rates of the step.
+        """
+        for group in groups:
+            if any(parameter is self.weight for parameter in group["params"]):
+                self.kept *= 1 - group["lr"] * group["weight_decay"]
 
 
 @contextmanager
-def small_vocabulary(classifier: Classifier, texts: Sequence[Encoded]) -> Iterator[SmallVocabulary]:
+def small_vocabulary(
+    classifier: Classifier, texts: Sequence[Encoded], *, cut: bool = True
+) -> Iterator[SmallVocabulary]:
     """Cut the word table down to the tokens of the given texts for as long as the block runs.
 
     Args:
         classifier: Its table is cut, and at the end put back with the rows as they were trained.
         texts: All rows that will be computed meanwhile; ``renumbered`` turns them into what the table takes.
+        cut: False leaves the table whole: for an optimizer that does more to a row without gradient than decay it.
     """
     table = classifier.encoder.get_input_embeddings()
     whole = getattr(table, "weight", None)
-    if not isinstance(table, nn.Embedding) or whole is None or texts[0].pad_id > HIGHEST_PAD_ID:
+    if not cut or not isinstance(table, nn.Embedding) or whole is None or texts[0].pad_id > HIGHEST_PAD_ID:
         yield SmallVocabulary(None, nn.Parameter(torch.zeros(0), requires_grad=False))
         return
     low = np.arange(texts[0].pad_id + 1, dtype=np.int64)

@@ -7,12 +7,26 @@ from typing import TYPE_CHECKING
 from augtune.core.catalog import Catalog, Row
 
 if TYPE_CHECKING:
+    from augtune.training.optimizers import Optimizer
     from augtune.training.recipes import Dimp, Imp, Recipe, TwoStage, Vanilla
+    from augtune.training.schedules import Schedule
     from augtune.training.settings import TrainSettings
     from augtune.training.tables import Checkers
     from augtune.training.train import train
 
-__all__ = ["RECIPES", "Checkers", "Dimp", "Imp", "Recipe", "TrainSettings", "TwoStage", "Vanilla", "train"]
+__all__ = [
+    "OPTIMIZERS",
+    "RECIPES",
+    "SCHEDULES",
+    "Checkers",
+    "Dimp",
+    "Imp",
+    "Recipe",
+    "TrainSettings",
+    "TwoStage",
+    "Vanilla",
+    "train",
+]
 
 RECIPES: Catalog[Recipe] = Catalog(
     "recipe",
@@ -26,6 +40,35 @@ RECIPES: Catalog[Recipe] = Catalog(
         "dimp": Row(
             "augtune.training.recipes:Dimp", "Weigh synthetic rows by checked quality over the model's own confidence."
         ),
+    },
+)
+
+OPTIMIZERS: Catalog[Optimizer] = Catalog(
+    "optimizer",
+    {
+        "adamw": Row("augtune.training.optimizers:AdamW", "Adam with decoupled weight decay."),
+        "adam": Row("augtune.training.optimizers:Adam", "Adam; weight decay is added to the gradient."),
+        "sgd": Row("augtune.training.optimizers:Sgd", "Gradient descent with momentum."),
+        "adagrad": Row("augtune.training.optimizers:Adagrad", "Divide by all squared gradients so far."),
+        "rmsprop": Row("augtune.training.optimizers:RmsProp", "Divide by recent squared gradients."),
+        "adafactor": Row("augtune.training.optimizers:Adafactor", "Adam's idea in little memory; lr is relative."),
+        "lion": Row("augtune.training.optimizers:Lion", "Steps of one size along a mean of gradients."),
+    },
+)
+
+SCHEDULES: Catalog[Schedule] = Catalog(
+    "schedule",
+    {
+        "linear": Row("augtune.training.schedules:Linear", "In equal steps to 0."),
+        "cosine": Row("augtune.training.schedules:Cosine", "Along half a cosine to 0."),
+        "constant": Row("augtune.training.schedules:Constant", "Stays."),
+        "step": Row("augtune.training.schedules:Step", "Falls by a factor at equal distances."),
+        "multi_step": Row("augtune.training.schedules:MultiStep", "Falls by a factor at given places."),
+        "exponential": Row("augtune.training.schedules:Exponential", "By the same factor in every step."),
+        "cosine_restarts": Row("augtune.training.schedules:CosineRestarts", "Along half a cosine, several times."),
+        "polynomial": Row("augtune.training.schedules:Polynomial", "Along a power of what is left, to 0."),
+        "inverse_sqrt": Row("augtune.training.schedules:InverseSqrt", "With the square root of the steps."),
+        "cyclic": Row("augtune.training.schedules:Cyclic", "Rises and falls in straight lines, several times."),
     },
 )
 

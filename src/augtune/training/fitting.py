@@ -156,10 +156,11 @@ def _run(loop: Loop, job: Job, data: TrainingRows, validation: Encoded | None, m
     settings = job.settings
     stages = settings.recipe.stages(settings, loop.steps)
     texts = [data.encoded] if validation is None else [data.encoded, validation]
+    cut = settings.optimizer.leaves_unused_rows(settings.weight_decay)
     # torch draws a GPU's masks on the GPU, which is fast.
     streams = stream_dropout(loop.classifier, loop.classifier.encoder, masks)
     with (
-        small_vocabulary(loop.classifier, texts) as vocabulary,
+        small_vocabulary(loop.classifier, texts, cut=cut) as vocabulary,
         streams if loop.accelerator.device.type == "cpu" else nullcontext(),
     ):
         loop.vocabulary = vocabulary

@@ -27,7 +27,8 @@ from augtune.model.precision import Precision
 from augtune.model.prefix import prefix_cache
 from augtune.model.vocabulary import SmallVocabulary
 from augtune.training.micro import MicroBatches, Part, StepLoss
-from augtune.training.optimizing import lr_factor, make_optimizer, parameter_groups
+from augtune.training.optimizing import parameter_groups
+from augtune.training.schedules import lr_factor
 from augtune.training.selection import Selection
 from augtune.training.settings import TrainSettings
 from augtune.training.stages import Stage
@@ -168,11 +169,14 @@ class _StageRun:
         self.device = loop.accelerator.device
         settings = loop.settings
         groups = parameter_groups(
-            loop.classifier, lr=stage.lr, head_lr=settings.head_lr, weight_decay=settings.weight_decay
-        )
+            loop.classifier, lr=stage.lr, head_lr=settings.head_lr, weight_decay=settings.weight_decay,
+            layer_decay=settings.layer_decay,
+        )  # fmt: skip
         self.highest = [group["lr"] for group in groups]
         self.parameters = [parameter for group in groups for parameter in group["params"]]
-        self.model, self.optimizer = loop.accelerator.prepare(loop.classifier, make_optimizer(groups, self.device))
+        self.model, self.optimizer = loop.accelerator.prepare(
+            loop.classifier, settings.optimizer.make(groups, self.device)
+        )
         self.where = np.asarray(positions, dtype=np.int64)
         self.counts = data.targets[torch.from_numpy(self.where)].sum(dim=0).to(self.device)
         self.pending: list[_Pending] = []
@@ -223,7 +227,7 @@ class _StageRun:
         self.optimizer.step()
         self.optimizer.zero_grad()
         if loop.vocabulary is not None:
-            loop.vocabulary.decay(stage.lr * factor, loop.settings.weight_decay)
+            loop.vocabulary.decay(self.optimizer.param_groups)
 
     def _compute(self, rows: np.ndarray) -> Part:
         batch = self.data.encoded.batch(rows, multiple=1 if self.device.type == "cpu" else GPU_PAD_MULTIPLE)

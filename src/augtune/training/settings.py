@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
+from augtune.core.catalog import Catalog
 from augtune.core.encoders import DEFAULT_ENCODER
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings
@@ -14,10 +15,22 @@ from augtune.model import HEADS, LOSSES, MIXINGS
 from augtune.model.heads import Head, Mean
 from augtune.model.losses import CrossEntropy, Loss
 from augtune.model.mixing import Mixing
-from augtune.training import RECIPES
+from augtune.training import OPTIMIZERS, RECIPES, SCHEDULES
+from augtune.training.optimizers import AdamW, Optimizer
 from augtune.training.recipes import Recipe, Vanilla
+from augtune.training.schedules import Linear, Schedule
 
 __all__ = ["CheckerSettings", "TrainSettings"]
+
+
+CATALOGS: Mapping[str, Catalog[Any]] = {
+    "recipe": RECIPES,
+    "loss": LOSSES,
+    "head": HEADS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "mix": MIXINGS,
+}
 
 
 class CheckerSettings(Settings):
@@ -88,11 +101,23 @@ class TrainSettings(Settings):
     After 200 steps 1e-3 gave trec6 a macro-F1 of 0.858, lr 0.821 and 5e-3 0.827 (mean pooling, 2 seeds); on hypo_l
     there was no difference."""
     weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False)
-    """Decoupled weight decay, of everything but biases and normalisation."""
+    """Weight decay, of everything but biases and normalisation; whether it is decoupled says the optimizer."""
     warmup_share: float = Field(default=0.06, ge=0, lt=1)
     """Share of a stage's steps over which the learning rate rises from 0."""
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """How the learning rate falls after that: linear and cosine reach exactly 0 at the end of each stage."""
+    schedule: Annotated[
+        Schedule,
+        BeforeValidator(lambda value: SCHEDULES.parse(value, where="schedule")),
+        PlainSerializer(lambda value: value.to_json()),
+    ] = Linear()
+    """How the learning rate falls after that, to the end of each stage: a name, or a mapping with kind and its keys."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """Factor between the learning rates of a layer and the one below it; the embeddings come last. 1: none."""
+    optimizer: Annotated[
+        Optimizer,
+        BeforeValidator(lambda value: OPTIMIZERS.parse(value, where="optimizer")),
+        PlainSerializer(lambda value: value.to_json()),
+    ] = AdamW()
+    """How a gradient moves the weights: a name, or a mapping with kind and the optimizer's own keys."""
     max_grad_norm: float | None = Field(default=1.0, gt=0)
     """Longest gradient; a longer one is shortened to it. None: no limit."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
@@ -137,8 +162,7 @@ class TrainSettings(Settings):
         """Return the settings a mapping (as read from YAML) describes; all problems are told at once."""
         fields = dict(value)
         problems: list[str] = []
-        catalogs = (("recipe", RECIPES), ("loss", LOSSES), ("head", HEADS), ("mix", MIXINGS))
-        for name, catalog in catalogs:
+        for name, catalog in CATALOGS.items():
             if name not in fields or (name == "mix" and fields[name] is None):
                 continue
             try:

@@ -22,7 +22,9 @@ def test_ls_tells_names_and_a_line_about_each(sort, capsys):
         assert summary.strip().endswith(".")
 
 
-@pytest.mark.parametrize("sort", ["generators", "curation", "recipes", "losses", "heads", "metrics"])
+@pytest.mark.parametrize(
+    "sort", ["generators", "curation", "recipes", "losses", "heads", "optimizers", "schedules", "metrics"]
+)
 def test_ls_shows_settings_of_every_method(sort, capsys):
     names = [line.split()[0] for line in told(["ls", sort], capsys).splitlines()]
     for name in names:

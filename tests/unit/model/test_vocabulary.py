@@ -24,14 +24,14 @@ def _train(classifier, encoded, decayed):
         torch.nn.functional.cross_entropy(classifier(inputs), torch.tensor([0, 1])).backward()
         optimizer.step()
         optimizer.zero_grad()
-        decayed(1e-2, 0.1)
+        decayed(optimizer.param_groups)
 
 
 def test_training_on_the_small_vocabulary_gives_the_weights_of_training_on_the_whole(classifier, tiny_encoder):
     other = Classifier.new(tiny_encoder, ["a", "b"], head="own")
     other.load_state_dict(classifier.state_dict())
     encoded = encode(load_tokenizer(tiny_encoder), ["good film", "bad plot today"], max_length=64)
-    _train(other, encoded, lambda lr, weight_decay: None)
+    _train(other, encoded, lambda groups: None)
     with small_vocabulary(classifier, [encoded]) as vocabulary:
         assert len(vocabulary.weight) == 8  # [PAD] as row 0, [CLS], [SEP] and five words
         _train(classifier, vocabulary.renumbered(encoded), vocabulary.decay)

@@ -2,34 +2,26 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+import transformers as tf
 
+from augtune.core.errors import InputError
 from augtune.model.classifier import Classifier
-from augtune.training.optimizing import lr_factor, make_optimizer, parameter_groups
-
-
-@given(st.integers(1, 500), st.floats(0, 0.99), st.sampled_from(["linear", "cosine"]))
-def test_schedule_ends_at_exactly_zero_and_never_before(steps, warmup_share, schedule):
-    factors = [lr_factor(step, steps, warmup_share, schedule) for step in range(steps + 1)]
-    assert factors[-1] == 0.0
-    assert min(factors[:-1]) > 0
-    assert max(factors) <= 1.0
-
-
-def test_schedule_rises_over_the_warm_up_and_falls_in_equal_steps():
-    assert [lr_factor(step, 10, 0.2, "linear") for step in range(11)] == pytest.approx(
-        [1 / 3, 2 / 3, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0]
-    )
-
-
-def test_constant_schedule_stays():
-    assert [lr_factor(step, 4, 0, "constant") for step in range(5)] == [1.0] * 5
+from augtune.model.encoder import depths, layers_of
+from augtune.model.heads import Mean
+from augtune.model.pooled import Pooled
+from augtune.training.optimizing import parameter_groups
+from layouts import LAYOUTS, SMALL
 
 
 @pytest.fixture
 def classifier(tiny_encoder):
     return Classifier.new(tiny_encoder, ["a", "b"], head="own")
+
+
+@pytest.fixture(params=LAYOUTS)
+def any_layout(request):
+    body = LAYOUTS[request.param]()
+    return Classifier(Pooled(body, 2, Mean(layers=1)), "mean"), request.param
 
 
 @pytest.mark.parametrize("trainable", ["all", "head", 0, 1, 2])
@@ -51,6 +43,67 @@ def test_biases_and_normalisation_are_not_decayed_and_the_head_has_its_own_rate(
             assert group["lr"] == (1e-3 if name.startswith("net.classifier") else 1e-4)
 
 
-def test_optimizer_is_fused_where_there_is_a_kernel(classifier):
-    groups = parameter_groups(classifier, lr=1e-4, head_lr=None, weight_decay=0)
-    assert make_optimizer(groups, torch.device("cpu")).defaults["fused"]
+@pytest.mark.parametrize("trainable", ["all", "head", 2])
+@pytest.mark.parametrize("freeze_embeddings", [False, True])
+def test_layer_decay_leaves_no_trained_parameter_out_in_any_layout(any_layout, trainable, freeze_embeddings):
+    classifier, _ = any_layout
+    classifier.train_only(trainable, freeze_embeddings=freeze_embeddings)
+    groups = parameter_groups(classifier, lr=1.0, head_lr=5.0, weight_decay=0.01, layer_decay=0.5)
+    found = [id(parameter) for group in groups for parameter in group["params"]]
+    assert sorted(found) == sorted(id(p) for p in classifier.parameters() if p.requires_grad)
+    assert len(set(found)) == len(found)
+
+
+def test_layer_decay_slows_each_layer_more_than_the_one_above_in_any_layout(any_layout):
+    classifier, layout = any_layout
+    classifier.train_only("all")
+    groups = parameter_groups(classifier, lr=1.0, head_lr=None, weight_decay=0.0, layer_decay=0.5)
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    encoder = classifier.encoder
+    for place, layer in enumerate(reversed(layers_of(encoder))):
+        assert {rates[id(p)] for p in layer.parameters()} == {0.5**place}
+    assert {rates[id(p)] for p in classifier.head_parameters()} == {1.0}
+    layers = {id(p) for p in layers_of(encoder).parameters()}
+    beside = {name: rates[id(p)] for name, p in encoder.named_parameters() if id(p) not in layers}
+    above = {name for name, rate in beside.items() if rate == 1.0}
+    assert above == ({"final_norm.weight"} if layout == "modernbert" else set())
+    assert {rate for name, rate in beside.items() if name not in above} == {0.5**3}
+    if layout == "electra":
+        assert {"embeddings_project.weight", "embeddings_project.bias"} <= set(beside)
+
+
+def test_convolution_of_deberta_counts_as_its_lowest_layer():
+    body = tf.DebertaV2Model(tf.DebertaV2Config(**SMALL, max_position_embeddings=20, conv_kernel_size=3))
+    found = depths(body)
+    assert {found[id(p)] for p in body.encoder.conv.parameters()} == {2}
+
+
+def test_own_pooler_counts_as_the_top(classifier):
+    found = depths(classifier.encoder)
+    assert {found[id(p)] for p in classifier.encoder.pooler.parameters()} == {0}
+
+
+def test_shared_layers_are_refused_with_one_clear_message():
+    body = tf.AlbertModel(tf.AlbertConfig(**SMALL, embedding_size=8, max_position_embeddings=20))
+    classifier = Classifier(Pooled(body, 2, Mean()), "mean")
+    classifier.train_only("all")
+    expected = (
+        "encoder of type 'albert': its 3 layers share their weights, so they cannot be told apart.\n"
+        "  With train.trainable: all or head and without layer_decay they need not be."
+    )
+    with pytest.raises(InputError) as caught:
+        parameter_groups(classifier, lr=1.0, head_lr=None, weight_decay=0.0, layer_decay=0.5)
+    assert str(caught.value) == expected
+    with pytest.raises(InputError) as caught:
+        classifier.train_only(1)
+    assert str(caught.value) == expected
+    classifier.train_only("head")
+    classifier.train_only("all", freeze_embeddings=True)
+    assert len(parameter_groups(classifier, lr=1.0, head_lr=None, weight_decay=0.0)) == 4
+
+
+def test_one_layer_is_trained_at_its_own_rate(classifier):
+    classifier.train_only("all")
+    groups = parameter_groups(classifier, lr=1e-4, head_lr=1e-3, weight_decay=0.01, layer_decay=0.9)
+    assert sorted({group["lr"] for group in groups}) == pytest.approx([1e-4 * 0.81, 1e-4 * 0.9, 1e-4, 1e-3])
+    assert all(torch.is_tensor(parameter) for group in groups for parameter in group["params"])
