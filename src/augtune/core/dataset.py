@@ -1,6 +1,7 @@
 """Dataset, HumanDataset, Splits: labelled texts and where they come from.
 
-Shapes: ``N`` rows, ``K`` classes. Targets are always soft ``(N, K)``; a hard label is a one-hot row.
+Shapes: ``N`` rows, ``K`` classes. Targets are always soft ``(N, K)``; a hard label is a one-hot row,
+or where a row may have several labels (``labels.has_many``) a row of ones and zeros.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ SCHEMA = pa.schema(
         ("soft_source", pa.string()),
         ("call_key", pa.string()),
         ("generator", pa.string()),
+        ("labels", pa.list_(pa.string())),
     ]
 )
 
@@ -64,33 +66,35 @@ class Dataset:
         """Return a dataset of the given examples, in order."""
         rows = list(examples)
         columns = {field: [getattr(row, field) for row in rows] for field in SCHEMA.names}
-        for nested in ("probabilities", "parents"):
+        for nested in ("probabilities", "parents", "labels"):
             columns[nested] = [None if value is None else list(value) for value in columns[nested]]
         return cls(pa.table(columns, schema=SCHEMA), labels, name=name)
 
     def _check(self) -> None:
-        ids, texts, names = self.ids, self.texts, self.label_names
+        ids, texts = self.ids, self.texts
         if len(set(ids)) != len(ids):
             seen: set[str] = set()
             twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
             raise DataError(f"{self.name}: id {twice!r} is used twice; ids have to be unique.")
         known = set(self.labels.names)
-        for i, (text, label) in enumerate(zip(texts, names, strict=True)):
+        for i, (text, names) in enumerate(zip(texts, self.label_sets, strict=True)):
             if not text or not text.strip():
                 raise DataError(f"{self.name}: row {i} ({ids[i]}): the text is empty.", hint="Remove or fill the row.")
-            if label not in known:
-                raise DataError(
-                    f"{self.name}: row {i} ({ids[i]}): label {label!r} is not one of "
-                    f"{', '.join(map(repr, self.labels))}."
-                )
+            for label in names:
+                if label not in known:
+                    raise DataError(
+                        f"{self.name}: row {i} ({ids[i]}): label {label!r} is not one of "
+                        f"{', '.join(map(repr, self.labels))}."
+                    )
+            if len(set(names)) != len(names):
+                raise DataError(f"{self.name}: row {i} ({ids[i]}): a label is given twice: {', '.join(names)}.")
         for i, soft in enumerate(self.table.column("probabilities").to_pylist()):
             if soft is None:
                 continue
-            good = len(soft) == len(self.labels) and all(p is not None and 0 <= p <= 1 for p in soft)
-            if not good or abs(sum(soft) - 1) > 1e-6:
+            if len(soft) != len(self.labels) or not self.labels.rule.is_target(soft):
                 raise DataError(
-                    f"{self.name}: row {i} ({ids[i]}): expected {len(self.labels)} probabilities that sum to 1, "
-                    f"got {soft}."
+                    f"{self.name}: row {i} ({ids[i]}): expected {len(self.labels)} probabilities "
+                    f"{self.labels.rule.expected}, got {soft}."
                 )
 
     # ---- columns
@@ -112,8 +116,22 @@ class Dataset:
 
     @functools.cached_property
     def label_names(self) -> tuple[str, ...]:
-        """Name of each row's label."""
+        """Name of each row's label; where a row may have several, all of them in one text."""
         return tuple(self.table.column("label").to_pylist())
+
+    @functools.cached_property
+    def label_sets(self) -> tuple[tuple[str, ...], ...]:
+        """All labels of each row: one, or where a row may have several, any number.
+
+        Raises:
+            DataError: If the rows' labels are not of the kind that the task of ``labels`` has.
+        """
+        given = self.table.column("labels").to_pylist()
+        wrong = next((i for i, names in enumerate(given) if (names is not None) != self.labels.has_many), None)
+        if wrong is not None:
+            have = "a list of labels" if self.labels.has_many else "one label"
+            raise DataError(f"{self.name}: row {wrong} ({self.ids[wrong]}): expected {have} (task {self.labels.task}).")
+        return tuple(map(tuple, given)) if self.labels.has_many else tuple((name,) for name in self.label_names)
 
     @functools.cached_property
     def origins(self) -> tuple[str, ...]:
@@ -127,23 +145,49 @@ class Dataset:
 
     @functools.cached_property
     def label_indices(self) -> np.ndarray:
-        """Column of each row's label, ``(N,)`` integers."""
+        """Column of each row's label, ``(N,)`` integers.
+
+        Raises:
+            DataError: If rows may have several.
+        """
+        self.labels.one_each(f"{self.name}: this")
         column = {name: k for k, name in enumerate(self.labels)}
         return np.array([column[name] for name in self.label_names], dtype=np.int64)
 
+    @functools.cached_property
+    def marks(self) -> np.ndarray:
+        """Which labels each row has, ``(N, K)`` booleans; soft labels play no part."""
+        marks = np.zeros((len(self), len(self.labels)), dtype=bool)
+        if self.labels.has_many:
+            column = {name: k for k, name in enumerate(self.labels)}
+            for i, names in enumerate(self.label_sets):
+                marks[i, [column[name] for name in names]] = True
+        else:
+            marks[np.arange(len(self)), self.label_indices] = True
+        marks.setflags(write=False)
+        return marks
+
+    @property
+    def label_values(self) -> tuple[str | list[str], ...]:
+        """Each row's label as JSON has it: a name, or a list of names where a row may have several."""
+        if not self.labels.has_many:
+            return self.label_names
+        return tuple([name for name, has in zip(self.labels, row, strict=True) if has] for row in self.marks)
+
     def targets(self) -> np.ndarray:
-        """Return what training aims at: ``(N, K)`` float64 rows that sum to 1; hard labels are one-hot."""
-        targets = np.zeros((len(self), len(self.labels)))
-        targets[np.arange(len(self)), self.label_indices] = 1.0
+        """Return what training aims at: ``(N, K)`` float64 rows that sum to 1; hard labels are one-hot.
+
+        Where a row may have several labels, its numbers are each by itself in [0, 1].
+        """
+        targets = self.marks.astype(np.float64)
         for i, soft in enumerate(self.table.column("probabilities").to_pylist()):
             if soft is not None:
                 targets[i] = soft
         return targets
 
     def counts(self) -> dict[str, int]:
-        """Return how many rows each label has, labels in order, zeros included."""
-        found = np.bincount(self.label_indices, minlength=len(self.labels)) if len(self) else [0] * len(self.labels)
-        return {name: int(n) for name, n in zip(self.labels, found, strict=True)}
+        """Return how many rows have each label, labels in order, zeros included."""
+        return {name: int(n) for name, n in zip(self.labels, self.marks.sum(axis=0), strict=True)}
 
     def by_label(self) -> dict[str, Dataset]:
         """Return one dataset per label, labels in order, empty ones included."""
@@ -152,7 +196,8 @@ class Dataset:
     @functools.cached_property
     def fingerprint(self) -> str:
         """Hex digits that name the content: labels and rows in order; the dataset's own name plays no part."""
-        return fingerprint_lines([list(self.labels.names), *(row.to_json(self.labels) for row in self)])
+        task = [self.labels.task] if self.labels.has_many else []
+        return fingerprint_lines([list(self.labels.names), *task, *(row.to_json(self.labels) for row in self)])
 
     # ---- rows
 
@@ -163,7 +208,13 @@ class Dataset:
         for row in self.table.to_pylist():
             soft = row.pop("probabilities")
             parents = row.pop("parents")
-            yield Example(**row, probabilities=None if soft is None else tuple(soft), parents=tuple(parents or ()))
+            labels = row.pop("labels")
+            yield Example(
+                **row,
+                probabilities=None if soft is None else tuple(soft),
+                parents=tuple(parents or ()),
+                labels=None if labels is None else tuple(labels),
+            )
 
     @overload
     def __getitem__(self, index: int) -> Example: ...
@@ -190,7 +241,7 @@ class Dataset:
         return type(self)(table, self.labels, name=name)
 
     def __add__(self, other: Dataset) -> Dataset:
-        if self.labels.names != other.labels.names:
+        if (self.labels.names, self.labels.task) != (other.labels.names, other.labels.task):
             raise DataError(
                 f"cannot join '{self.name}' ({self.labels}) and '{other.name}' ({other.labels}): other labels."
             )
@@ -218,7 +269,7 @@ class Dataset:
         Raises:
             DataError: If a row's label is not in ``labels``, or a row has a soft label.
         """
-        if labels.names == self.labels.names:
+        if (labels.names, labels.task) == (self.labels.names, self.labels.task):
             return self
         if any(soft is not None for soft in self.table.column("probabilities").to_pylist()):
             raise DataError(f"{self.name}: rows with soft labels cannot change their label set.")
@@ -241,14 +292,20 @@ class Dataset:
         labels: Labels | None = None,
         name: str = "data",
     ) -> Dataset:
-        """Return the rows of a pandas frame."""
-        values = [str(value).strip() for value in frame[label].tolist()]
+        """Return the rows of a pandas frame; where ``labels.has_many``, the label column holds lists of names."""
+        values = frame[label].tolist()
+        if labels is None or not labels.has_many:
+            values = [str(value).strip() for value in values]
         pairs = frame[text_pair].tolist() if text_pair else None
         return cls._from_columns(frame[text].tolist(), values, pairs, labels or Labels.found_in(values), name)
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the rows as a pandas frame with one column per field."""
-        return self.table.to_pandas()
+        return self._plain().to_pandas()
+
+    def _plain(self) -> pa.Table:
+        """Return the table without the column that only rows with several labels fill."""
+        return self.table if self.labels.has_many else self.table.drop_columns(["labels"])
 
     @classmethod
     def from_hf(
@@ -261,32 +318,43 @@ class Dataset:
         labels: Labels | None = None,
         name: str = "data",
     ) -> Dataset:
-        """Return the rows of a Hugging Face dataset; a ClassLabel column brings its names in its order."""
+        """Return the rows of a Hugging Face dataset; a ClassLabel column brings its names in its order.
+
+        Where ``labels.has_many``, the label column holds lists, of names or of a ClassLabel's numbers.
+        """
         feature = dataset.features[label]
+        feature = getattr(feature, "feature", feature)
         names: list[str] | None = getattr(feature, "names", None)
-        values = dataset[label]
-        values = [names[int(v)] if names else str(v).strip() for v in values]
+
+        def name_of(value: Any) -> str:
+            return names[int(value)] if names and not isinstance(value, str) else str(value).strip()
+
+        many = labels is not None and labels.has_many
+        values: list[Any] = [[name_of(v) for v in value] if many else name_of(value) for value in dataset[label]]
         order = labels or (Labels(tuple(names)) if names else Labels.found_in(values))
         pairs = list(dataset[text_pair]) if text_pair else None
         return cls._from_columns(list(dataset[text]), values, pairs, order, name)
 
     @classmethod
     def _from_columns(
-        cls, texts: Sequence[Any], values: Sequence[str], pairs: Sequence[Any] | None, labels: Labels, name: str
+        cls, texts: Sequence[Any], values: Sequence[Any], pairs: Sequence[Any] | None, labels: Labels, name: str
     ) -> Dataset:
         for column in (texts, pairs or ()):
             for i, text in enumerate(column):
                 if not isinstance(text, str):
                     raise DataError(f"{name}: row {i}: expected a text, got {text!r}.", hint="Remove or fill the row.")
         rows = zip(texts, values, pairs or [None] * len(texts), strict=True)
-        examples = [Example(f"{name}-{i:04d}", t, y, text_pair=p) for i, (t, y, p) in enumerate(rows)]
+        examples = [
+            Example(f"{name}-{i:04d}", t, "" if labels.has_many else y, p, labels=tuple(y) if labels.has_many else None)
+            for i, (t, y, p) in enumerate(rows)
+        ]
         return cls.from_examples(examples, labels, name=name)
 
     def to_hf(self) -> datasets.Dataset:
         """Return the rows as a Hugging Face dataset."""
         import datasets
 
-        return datasets.Dataset(self.table)
+        return datasets.Dataset(self._plain())
 
 
 class HumanDataset(Dataset):

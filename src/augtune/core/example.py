@@ -20,15 +20,18 @@ class Example:
     Args:
         id: Unique in its dataset, e.g. ``train-0017`` or ``gpt3mix-0017``.
         text: The text, or the first of a pair.
-        label: Name of its (most probable) class.
+        label: Name of its (most probable) class. Where a row may have several, all of them in one text, made from
+            ``labels``.
         text_pair: The second text of a pair.
-        probabilities: Soft label, ``(K,)`` in the order of the dataset's labels, summing to 1; None for a hard label.
+        probabilities: Soft label, ``(K,)`` in the order of the dataset's labels, summing to 1 unless a row may have
+            several labels; None for a hard label.
         origin: Who wrote it: a human, a model from several rows, or a model from one row.
         parents: Ids of the human rows it was made from.
         source_text: Text it was made from, where that is not one of our own rows.
         soft_source: Where the soft label came from: logprobs, stated, votes, local.
         call_key: Key of the model call that wrote it.
         generator: Name of the generator and its prompt, e.g. ``gpt3mix@1``.
+        labels: All labels it has, perhaps none, where a row may have several; else None.
     """
 
     id: str
@@ -42,10 +45,21 @@ class Example:
     soft_source: str | None = None
     call_key: str | None = None
     generator: str | None = None
+    labels: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.labels is not None:
+            object.__setattr__(self, "labels", tuple(self.labels))
+            object.__setattr__(self, "label", Labels.text_of(self.labels))
+
+    @property
+    def label_value(self) -> str | list[str]:
+        """The label as JSON has it: a name, or a list of names where a row may have several."""
+        return self.label if self.labels is None else list(self.labels)
 
     def to_json(self, labels: Labels | None = None) -> dict[str, Any]:
         """Return the row as a JSON object; fields that say nothing are left out."""
-        row: dict[str, Any] = {"id": self.id, "text": self.text, "label": self.label, "origin": self.origin}
+        row: dict[str, Any] = {"id": self.id, "text": self.text, "label": self.label_value, "origin": self.origin}
         if self.probabilities is not None:
             names = labels.names if labels is not None else tuple(map(str, range(len(self.probabilities))))
             row["probabilities"] = dict(zip(names, self.probabilities, strict=True))
@@ -64,6 +78,9 @@ class Example:
         soft = known.get("probabilities")
         if soft is not None:
             known["probabilities"] = tuple(float(soft[name]) for name in labels)
+        if labels.has_many:
+            known["labels"] = tuple(known["label"])
+            known["label"] = ""
         known["parents"] = tuple(known.get("parents", ()))
         return cls(**known)
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from augtune.core.errors import DataError
+from augtune.core.task import TASKS, Task, TaskName
 
-__all__ = ["Labels"]
+__all__ = ["NONE", "Labels"]
+
+NONE = "(none)"
+"""How a row without any label is written where a row may have several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Class names in a fixed order; column ``k`` of every ``(N, K)`` array belongs to ``names[k]``.
+    """Class names in a fixed order, and how many of them a row has; column ``k`` of ``(N, K)`` arrays is ``names[k]``.
+
+    Args:
+        names: ``K`` names. Where ``task`` is ``ordinal``, from one end to the other.
+        descriptions: What a label means, by its name.
+        task: ``single_label``: one of them per row; ``multi_label``: any number; ``ordinal``: one, and they are ordered.
 
     >>> labels = Labels(("negative", "positive"))
     >>> labels, labels.index("positive")
@@ -21,6 +31,7 @@ class Labels:
 
     names: tuple[str, ...]
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    task: TaskName = "single_label"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -29,17 +40,73 @@ class Labels:
             raise DataError(f"labels: {', '.join(map(repr, repeated))} named more than once.")
         if any(not isinstance(name, str) or not name.strip() for name in self.names):
             raise DataError("labels: every label needs a name that is not empty.")
+        if self.task not in TASKS:
+            raise DataError(f"labels: expected a task of {', '.join(TASKS)}, got {self.task!r}.")
 
     @classmethod
-    def found_in(cls, values: Iterable[str | int]) -> Labels:
-        """Return the distinct values in their natural order: integers by size, names by code point.
+    def found_in(cls, values: Iterable[str | int], task: TaskName = "single_label") -> Labels:
+        """Return the distinct values in their natural order: numbers by size, names by code point.
 
         The order depends on the values alone, never on the order of rows or on the process's hash seed.
+
+        Raises:
+            DataError: If the task is ``ordinal`` and the values are not all numbers: names do not tell their order.
         """
         distinct = {str(value).strip() for value in values}
         if all(name.lstrip("-").isdigit() for name in distinct):
-            return cls(tuple(sorted(distinct, key=int)))
-        return cls(tuple(sorted(distinct)))
+            return cls(tuple(sorted(distinct, key=int)), task=task)
+        if task != "ordinal":
+            return cls(tuple(sorted(distinct)), task=task)
+        if any(_number(name) is None for name in distinct):
+            raise DataError(
+                f"labels: {', '.join(map(repr, sorted(distinct)[:12]))}: names do not tell their order.",
+                hint="Give them from one end to the other, e.g. labels: [bad, fair, good].",
+            )
+        return cls(tuple(sorted(distinct, key=lambda name: _number(name) or 0.0)), task=task)
+
+    @property
+    def rule(self) -> Task:
+        """What the task means for targets, probabilities and predictions."""
+        return TASKS[self.task]
+
+    @property
+    def has_many(self) -> bool:
+        """True if a row may have several labels, or none."""
+        return self.task == "multi_label"
+
+    @property
+    def positions(self) -> tuple[float, ...]:
+        """Where each label stands on the scale, ``K`` numbers: its own number if all are numbers, else 0 to K - 1.
+
+        Raises:
+            DataError: If the labels have no order.
+        """
+        if self.task != "ordinal":
+            raise DataError(
+                f"the labels {self} have no order that was declared.",
+                hint="Say so where the data is named: data.task: ordinal in YAML, --task ordinal, "
+                "task='ordinal' in load; names are listed in order as labels.",
+            )
+        numbers = [_number(name) for name in self.names]
+        known = [number for number in numbers if number is not None]
+        return tuple(known) if len(known) == len(numbers) else tuple(map(float, range(len(numbers))))
+
+    @staticmethod
+    def text_of(names: Iterable[str]) -> str:
+        """Return the labels of one row as a text to be read: ``anger + joy``, or ``(none)``."""
+        return " + ".join(names) or NONE
+
+    def one_each(self, who: str) -> None:
+        """See that every row has one label.
+
+        Args:
+            who: What needs that, for the message.
+
+        Raises:
+            DataError: If rows may have several.
+        """
+        if self.has_many:
+            raise DataError(f"{who} needs rows of one label each; these may have several (task multi_label).")
 
     def index(self, name: str) -> int:
         """Return the column of a label.
@@ -66,3 +133,11 @@ class Labels:
 
     def __repr__(self) -> str:
         return " · ".join(self.names)
+
+
+def _number(name: str) -> float | None:
+    try:
+        value = float(name)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,13 @@ class Predictions:
 
     Args:
         ids: Row ids, ``N`` distinct strings.
-        probabilities: ``(N, K)`` float64; every row sums to 1 (to 1e-4; it is then made exact).
+        probabilities: ``(N, K)`` float64; every row sums to 1 (to 1e-4; it is then made exact), unless rows may have
+            several labels: each number is then a probability by itself.
         labels: The ``K`` classes, in column order.
         made_by: Name of the model that made them.
         model: Fingerprint of that model, or None if unknown.
+        decided: ``(N, K)`` which labels are predicted, where rows may have several and they are not those of 0.5 and
+            above; else None.
 
     Raises:
         DataError: If shapes disagree, an id is repeated or a row is no distribution.
@@ -35,6 +38,7 @@ class Predictions:
     labels: Labels
     made_by: str = "unknown"
     model: str | None = None
+    decided: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         array = np.asarray(self.probabilities, dtype=np.float64)
@@ -44,32 +48,52 @@ class Predictions:
             )
         if len(set(self.ids)) != len(self.ids):
             raise DataError("predictions: ids have to be unique.")
-        sums = array.sum(axis=1) if len(array) else np.ones(0)
-        wrong = np.flatnonzero(~np.isfinite(array).all(axis=1) | (array < 0).any(axis=1) | (np.abs(sums - 1) > 1e-4))
+        rule = self.labels.rule
+        wrong = rule.faults(array)
         if len(wrong):
             row = int(wrong[0])
-            raise DataError(
-                f"predictions: row {row} ({self.ids[row]}): probabilities sum to {sums[row]:.6g}, expected 1."
-            )
-        array = array / sums[:, None] if len(array) else array
+            raise DataError(f"predictions: row {row} ({self.ids[row]}): {rule.fault(array[row])}.")
+        if self.decided is not None and np.shape(self.decided) != array.shape:
+            raise DataError(f"predictions: expected {array.shape} decisions, got {np.shape(self.decided)}.")
+        array = rule.exact(array)
         array.setflags(write=False)
         object.__setattr__(self, "ids", tuple(self.ids))
         object.__setattr__(self, "probabilities", array)
 
     @functools.cached_property
+    def marks(self) -> np.ndarray:
+        """Which labels are predicted of each row, ``(N, K)`` booleans."""
+        return self.labels.rule.marks(self.probabilities) if self.decided is None else np.asarray(self.decided, bool)
+
+    @functools.cached_property
     def indices(self) -> np.ndarray:
-        """Column of the most probable class per row, ``(N,)``; the first of equals."""
+        """Column of the most probable class per row, ``(N,)``; the first of equals.
+
+        Raises:
+            DataError: If rows may have several labels.
+        """
+        self.labels.one_each(f"predictions of {self.made_by}: this")
         return np.asarray(self.probabilities.argmax(axis=1))
 
     @property
     def predicted(self) -> tuple[str, ...]:
-        """Name of the most probable class per row."""
+        """Name of the most probable class per row; where a row may have several labels, all that are predicted."""
+        if self.labels.has_many:
+            return tuple(map(self.labels.text_of, self._named()))
         return tuple(self.labels[int(k)] for k in self.indices)
 
     @property
     def confidence(self) -> np.ndarray:
-        """Probability of the most probable class per row, ``(N,)``."""
+        """Probability of the most probable class per row, ``(N,)``.
+
+        Where a row may have several labels, the mean over labels of the probability of what is said of them.
+        """
+        if self.labels.has_many:
+            return np.asarray(np.where(self.marks, self.probabilities, 1 - self.probabilities).mean(axis=1))
         return np.asarray(self.probabilities.max(axis=1))
+
+    def _named(self) -> list[list[str]]:
+        return [[name for name, has in zip(self.labels, row, strict=True) if has] for row in self.marks]
 
     def aligned(self, ids: Iterable[str]) -> Predictions:
         """Return the predictions of the given ids, in their order.
@@ -85,15 +109,20 @@ class Predictions:
         if missing:
             raise DataError(f"predictions of {self.made_by}: no row {missing[0]!r} ({len(missing)} rows are missing).")
         rows = np.array([place[name] for name in wanted], dtype=np.int64)
-        return Predictions(wanted, self.probabilities[rows], self.labels, self.made_by, self.model)
+        decided = None if self.decided is None else self.decided[rows]
+        return Predictions(wanted, self.probabilities[rows], self.labels, self.made_by, self.model, decided)
 
-    def to_rows(self, truth: Mapping[str, str] | None = None) -> Iterable[dict[str, Any]]:
-        """Yield one JSON object per row: id, label (where the truth is given), predicted, probabilities."""
+    def to_rows(self, truth: Mapping[str, str | list[str]] | None = None) -> Iterable[dict[str, Any]]:
+        """Yield one JSON object per row: id, label (where the truth is given), predicted, probabilities.
+
+        Where a row may have several labels, label and predicted are lists of names.
+        """
+        predicted: Sequence[str | list[str]] = self._named() if self.labels.has_many else self.predicted
         for i, name in enumerate(self.ids):
             row: dict[str, Any] = {"id": name}
             if truth is not None:
                 row["label"] = truth[name]
-            row["predicted"] = self.labels[int(self.indices[i])]
+            row["predicted"] = predicted[i]
             row["probabilities"] = dict(zip(self.labels, map(float, self.probabilities[i]), strict=True))
             yield row
 
@@ -103,13 +132,16 @@ class Predictions:
 
         A row without probabilities counts as certain of what it predicted.
         """
-        ids, table = [], []
+        ids, table, said = [], [], []
         for row in rows:
             ids.append(str(row["id"]))
             soft = row.get("probabilities")
-            predicted = labels.index(str(row["predicted"]))
-            table.append([float(soft[name]) for name in labels] if soft else np.eye(len(labels))[predicted].tolist())
-        return cls(tuple(ids), np.array(table).reshape(len(ids), len(labels)), labels, made_by)
+            named = row["predicted"]
+            said.append(_marked(named if isinstance(named, (list, tuple)) else [str(named)], labels))
+            table.append([float(soft[name]) for name in labels] if soft else said[-1])
+        shape = (len(ids), len(labels))
+        decided = np.array(said, dtype=bool).reshape(shape) if labels.has_many else None
+        return cls(tuple(ids), np.array(table, dtype=np.float64).reshape(shape), labels, made_by, decided=decided)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -117,6 +149,14 @@ class Predictions:
     def __repr__(self) -> str:
         mean = f" · mean confidence {self.confidence.mean():.2f}" if len(self) else ""
         return f"{len(self)} predictions{mean}"
+
+
+def _marked(names: Sequence[str], labels: Labels) -> list[float]:
+    """Return ``K`` numbers: 1 for the labels that are named."""
+    marks = [0.0] * len(labels)
+    for name in names:
+        marks[labels.index(name)] = 1.0
+    return marks
 
 
 @dataclass(frozen=True, eq=False)
