@@ -21,6 +21,8 @@ VARIANTS = {
     "ldam": [{"class_weights": "none", "scale": 30.0}],
     "logit_adjustment": [{"tau": 0.5}],
     "dimp": [{"clamp": None}, {"gamma": 0.5, "floor": 0.1, "clamp": 2.0}, {"form": "additive"}],
+    "mse": [{"squared": "cdf"}, {"positions": [1.0, 2.0, 5.0], "class_weights": "inverse"}],
+    "bce": [{"label_smoothing": 0.1}, {"class_weights": "inverse", "power": 0.5}, {"class_weights": "effective"}],
 }
 LOSSES_TO_TEST = [(kind, {}) for kind in LOSSES] + [(kind, fields) for kind in VARIANTS for fields in VARIANTS[kind]]
 
@@ -62,6 +64,9 @@ def oracle(loss: Loss, logits: np.ndarray, batch: LossBatch) -> np.ndarray:
             z = loss.scale * (z - t * loss.max_margin * (counts.min() / counts) ** 0.25)
         if loss.kind == "logit_adjustment":
             z = z + loss.tau * np.log(counts / counts.sum())
+        if loss.kind in ("mse", "bce"):
+            losses.append({"mse": squared_error, "bce": binary_entropy}[loss.kind](loss, z, t, weights))
+            continue
         value = 0.0
         for k in range(classes):
             score = -(z[k] - np.log(np.exp(z).sum()))
@@ -76,6 +81,21 @@ def oracle(loss: Loss, logits: np.ndarray, batch: LossBatch) -> np.ndarray:
             value *= ratio if loss.form == "ratio" else 1 - own + q
         losses.append(value)
     return np.array(losses)
+
+
+def squared_error(loss: Loss, z: np.ndarray, t: np.ndarray, weights: np.ndarray) -> float:
+    """The expected positions' distance, or by gaps of the scale that of the cumulative probabilities, squared."""
+    p, at = np.exp(z) / np.exp(z).sum(), np.array(loss.positions or range(len(z)))
+    if loss.squared == "expectation":
+        apart = (p @ at - t @ at) ** 2
+    else:
+        apart = sum((p[:k].sum() - t[:k].sum()) ** 2 * (at[k] - at[k - 1]) for k in range(1, len(z)))
+    return apart * (t @ weights)
+
+
+def binary_entropy(loss: Loss, z: np.ndarray, t: np.ndarray, weights: np.ndarray) -> float:
+    p, t = 1 / (1 + np.exp(-z)), (1 - loss.label_smoothing) * t + loss.label_smoothing / 2
+    return float(np.mean(-weights * t * np.log(p) - (1 - t) * np.log(1 - p)))
 
 
 def test_every_loss_carries_the_name_it_has_in_the_catalog():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from augtune.core.dataset import HumanDataset
     from augtune.core.labels import Labels
     from augtune.core.tables import Predictions
+    from augtune.core.task import LabelValue
     from augtune.llm.client import LLM
     from augtune.model.fitted import Fitted
 
@@ -180,7 +181,7 @@ class Served:
     """Predictions of a file's rows, and its labels where it has any."""
 
     predictions: Routed
-    truth: Mapping[str, str] | None
+    truth: Mapping[str, LabelValue] | None
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ class _Told:
                 f"{file}: a threshold can only be chosen on labelled rows, and no column holds labels among {q.labels}."
             )
         rows = zip(q.ids, q.texts, q.pairs, strict=True)
-        examples = [Example(name, one, known[name], text_pair=two) for name, one, two in rows]
+        examples = [Example(name, one, str(known[name]), text_pair=two) for name, one, two in rows]
         return HumanDataset.from_examples(examples, q.labels, name=file.stem)
 
 

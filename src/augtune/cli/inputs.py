@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from augtune.core.dataset import Dataset, HumanDataset, Splits
     from augtune.core.labels import Labels
     from augtune.core.tables import Predictions
+    from augtune.core.task import LabelValue
     from augtune.data.tables import Table
     from augtune.llm.client import LLM
 
@@ -104,7 +105,7 @@ class Texts:
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     pairs: tuple[str, ...] | None
-    truth: Mapping[str, str] | None
+    truth: Mapping[str, LabelValue] | None
 
 
 def texts_of(path: Path, *, text: str | None, text_pair: str | None, is_pair: bool, labels: Labels) -> Texts:

@@ -11,6 +11,7 @@ from augtune.collaboration.reading import Problem
 from augtune.core.dataset import HumanDataset
 from augtune.core.outcomes import Cost
 from augtune.core.tables import Predictions
+from augtune.core.task import LabelValue
 
 __all__ = ["AnswerRecord", "Answers", "Status"]
 
@@ -91,7 +92,7 @@ class Answers(Predictions):
         known = set(self.ids)
         return truth.take([i for i, name in enumerate(truth.ids) if name in known])
 
-    def to_rows(self, truth: Mapping[str, str] | None = None) -> Iterable[dict[str, Any]]:
+    def to_rows(self, truth: Mapping[str, LabelValue] | None = None) -> Iterable[dict[str, Any]]:
         """Yield one JSON object per row with a prediction; the record's status, replies and problems are in it."""
         records = {record.id: record for record in self.records}
         for row in super().to_rows(truth):

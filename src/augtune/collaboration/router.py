@@ -16,6 +16,7 @@ from augtune.core.errors import DataError, InputError
 from augtune.core.labels import Labels
 from augtune.core.outcomes import Cost
 from augtune.core.tables import Predictions
+from augtune.core.task import LabelValue
 from augtune.evaluation.calibration import Temperature
 
 __all__ = ["Checked", "Routed", "Router", "unanswered_in"]
@@ -66,7 +67,7 @@ class Routed(Predictions):
         """Share of rows sent."""
         return len(self.sent) / len(self) if len(self) else 0.0
 
-    def to_rows(self, truth: Mapping[str, str] | None = None) -> Iterable[dict[str, Any]]:
+    def to_rows(self, truth: Mapping[str, LabelValue] | None = None) -> Iterable[dict[str, Any]]:
         """Yield one JSON object per row, with ``sent``: whether it went to the language model."""
         sent = set(self.sent)
         for row in super().to_rows(truth):

@@ -18,6 +18,8 @@ from augtune.core.errors import DataError
 from augtune.core.example import Example, Origin
 from augtune.core.fingerprint import fingerprint_lines
 from augtune.core.labels import Labels
+from augtune.core.rows import check_rows, examples_of
+from augtune.core.task import LabelValue
 
 if TYPE_CHECKING:
     import datasets
@@ -71,31 +73,7 @@ class Dataset:
         return cls(pa.table(columns, schema=SCHEMA), labels, name=name)
 
     def _check(self) -> None:
-        ids, texts = self.ids, self.texts
-        if len(set(ids)) != len(ids):
-            seen: set[str] = set()
-            twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
-            raise DataError(f"{self.name}: id {twice!r} is used twice; ids have to be unique.")
-        known = set(self.labels.names)
-        for i, (text, names) in enumerate(zip(texts, self.label_sets, strict=True)):
-            if not text or not text.strip():
-                raise DataError(f"{self.name}: row {i} ({ids[i]}): the text is empty.", hint="Remove or fill the row.")
-            for label in names:
-                if label not in known:
-                    raise DataError(
-                        f"{self.name}: row {i} ({ids[i]}): label {label!r} is not one of "
-                        f"{', '.join(map(repr, self.labels))}."
-                    )
-            if len(set(names)) != len(names):
-                raise DataError(f"{self.name}: row {i} ({ids[i]}): a label is given twice: {', '.join(names)}.")
-        for i, soft in enumerate(self.table.column("probabilities").to_pylist()):
-            if soft is None:
-                continue
-            if len(soft) != len(self.labels) or not self.labels.rule.is_target(soft):
-                raise DataError(
-                    f"{self.name}: row {i} ({ids[i]}): expected {len(self.labels)} probabilities "
-                    f"{self.labels.rule.expected}, got {soft}."
-                )
+        check_rows(self)
 
     # ---- columns
 
@@ -168,7 +146,7 @@ class Dataset:
         return marks
 
     @property
-    def label_values(self) -> tuple[str | list[str], ...]:
+    def label_values(self) -> tuple[LabelValue, ...]:
         """Each row's label as JSON has it: a name, or a list of names where a row may have several."""
         if not self.labels.has_many:
             return self.label_names
@@ -297,7 +275,8 @@ class Dataset:
         if labels is None or not labels.has_many:
             values = [str(value).strip() for value in values]
         pairs = frame[text_pair].tolist() if text_pair else None
-        return cls._from_columns(frame[text].tolist(), values, pairs, labels or Labels.found_in(values), name)
+        order = labels or Labels.found_in(values)
+        return cls.from_examples(examples_of(frame[text].tolist(), values, pairs, order, name), order, name=name)
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the rows as a pandas frame with one column per field."""
@@ -333,22 +312,7 @@ class Dataset:
         values: list[Any] = [[name_of(v) for v in value] if many else name_of(value) for value in dataset[label]]
         order = labels or (Labels(tuple(names)) if names else Labels.found_in(values))
         pairs = list(dataset[text_pair]) if text_pair else None
-        return cls._from_columns(list(dataset[text]), values, pairs, order, name)
-
-    @classmethod
-    def _from_columns(
-        cls, texts: Sequence[Any], values: Sequence[Any], pairs: Sequence[Any] | None, labels: Labels, name: str
-    ) -> Dataset:
-        for column in (texts, pairs or ()):
-            for i, text in enumerate(column):
-                if not isinstance(text, str):
-                    raise DataError(f"{name}: row {i}: expected a text, got {text!r}.", hint="Remove or fill the row.")
-        rows = zip(texts, values, pairs or [None] * len(texts), strict=True)
-        examples = [
-            Example(f"{name}-{i:04d}", t, "" if labels.has_many else y, p, labels=tuple(y) if labels.has_many else None)
-            for i, (t, y, p) in enumerate(rows)
-        ]
-        return cls.from_examples(examples, labels, name=name)
+        return cls.from_examples(examples_of(list(dataset[text]), values, pairs, order, name), order, name=name)
 
     def to_hf(self) -> datasets.Dataset:
         """Return the rows as a Hugging Face dataset."""

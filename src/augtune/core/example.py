@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from augtune.core.labels import Labels
+from augtune.core.task import LabelValue
 
 __all__ = ["Example", "Origin"]
 
@@ -53,7 +54,7 @@ class Example:
             object.__setattr__(self, "label", Labels.text_of(self.labels))
 
     @property
-    def label_value(self) -> str | list[str]:
+    def label_value(self) -> LabelValue:
         """The label as JSON has it: a name, or a list of names where a row may have several."""
         return self.label if self.labels is None else list(self.labels)
 

@@ -22,7 +22,7 @@ class Labels:
     Args:
         names: ``K`` names. Where ``task`` is ``ordinal``, from one end to the other.
         descriptions: What a label means, by its name.
-        task: ``single_label``: one of them per row; ``multi_label``: any number; ``ordinal``: one, and they are ordered.
+        task: ``single_label``: one of them per row; ``multi_label``: any number; ``ordinal``: one, in order.
 
     >>> labels = Labels(("negative", "positive"))
     >>> labels, labels.index("positive")

@@ -11,6 +11,7 @@ import numpy as np
 
 from augtune.core.errors import DataError
 from augtune.core.labels import Labels
+from augtune.core.task import LabelValue
 
 __all__ = ["Predictions", "Weights"]
 
@@ -112,12 +113,12 @@ class Predictions:
         decided = None if self.decided is None else self.decided[rows]
         return Predictions(wanted, self.probabilities[rows], self.labels, self.made_by, self.model, decided)
 
-    def to_rows(self, truth: Mapping[str, str | list[str]] | None = None) -> Iterable[dict[str, Any]]:
+    def to_rows(self, truth: Mapping[str, LabelValue] | None = None) -> Iterable[dict[str, Any]]:
         """Yield one JSON object per row: id, label (where the truth is given), predicted, probabilities.
 
         Where a row may have several labels, label and predicted are lists of names.
         """
-        predicted: Sequence[str | list[str]] = self._named() if self.labels.has_many else self.predicted
+        predicted: Sequence[LabelValue] = self._named() if self.labels.has_many else self.predicted
         for i, name in enumerate(self.ids):
             row: dict[str, Any] = {"id": name}
             if truth is not None:

@@ -12,9 +12,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-__all__ = ["TASKS", "MultiLabel", "Ordinal", "SingleLabel", "Task", "TaskName"]
+__all__ = ["TASKS", "LabelValue", "MultiLabel", "Ordinal", "SingleLabel", "Task", "TaskName", "unfit"]
 
 TaskName = Literal["single_label", "multi_label", "ordinal"]
+LabelValue = str | list[str]
+"""A row's label as JSON has it: a name, or a list of names where a row may have several."""
+
 TOLERANCE = 1e-6
 
 
@@ -40,16 +43,14 @@ class Task:
 
     def exact(self, table: np.ndarray) -> np.ndarray:
         """Return an ``(N, K)`` table without faults made exact: its rows sum to 1."""
-        exact: np.ndarray = table / table.sum(axis=1)[:, None] if len(table) else table
-        return exact
+        return np.asarray(table / table.sum(axis=1)[:, None]) if len(table) else table
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Return the ``(N, K)`` probabilities that a classifier's scores stand for: softmax."""
         if not len(scores):
             return scores
         raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-        table: np.ndarray = raised / raised.sum(axis=1, keepdims=True)
-        return table
+        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
     def marks(self, probabilities: np.ndarray, thresholds: Sequence[float] | None = None) -> np.ndarray:
         """Return ``(N, K)`` True for the labels that are predicted: the most probable one, the first of equals.
@@ -58,7 +59,7 @@ class Task:
             probabilities: ``(N, K)``.
             thresholds: Where rows may have several labels, the probability from which each is predicted.
         """
-        return np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
+        return np.asarray(np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)])
 
 
 class SingleLabel(Task):
@@ -94,7 +95,7 @@ class MultiLabel(Task):
 
     def exact(self, table: np.ndarray) -> np.ndarray:
         """Return the table with rounding over the ends taken off."""
-        return table.clip(0, 1)
+        return np.asarray(table.clip(0, 1))
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Return the ``(N, K)`` probabilities that scores stand for: the sigmoid of each."""
@@ -107,3 +108,14 @@ class MultiLabel(Task):
 
 
 TASKS: Mapping[str, Task] = {task.name: task for task in (SingleLabel(), MultiLabel(), Ordinal())}
+
+
+def unfit(who: str, tasks: Sequence[TaskName], task: str) -> str:
+    """Return the problem that something is not made for a task, in words.
+
+    Args:
+        who: What it is, e.g. ``recipe dimp``.
+        tasks: The tasks it is made for.
+        task: The task at hand.
+    """
+    return f"{who}: made for data.task {' or '.join(tasks)}; here it is {task}"

@@ -22,6 +22,8 @@ LOSSES: Catalog[Settings] = Catalog(
         "ldam": Row("augtune.model.losses:Ldam", "Ask rarer classes for a wider margin, and weigh them more."),
         "logit_adjustment": Row("augtune.model.losses:LogitAdjustment", "Make up for class shares in the logits."),
         "dimp": Row("augtune.model.losses:Dimp", "Weigh rows by checked quality over the model's own confidence."),
+        "mse": Row("augtune.model.task_losses:Mse", "Squared error on the scale of ordered labels (task ordinal)."),
+        "bce": Row("augtune.model.task_losses:Bce", "Binary cross-entropy of each label (task multi_label)."),
     },
 )
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from augtune.core.dataset import Dataset
 from augtune.core.encoders import CARRIED
 from augtune.core.errors import DataError
@@ -69,6 +67,7 @@ class Fitted:
         kept: ``last``, or the step whose weights these are, e.g. ``best, step 240``.
         weights: What the weighted rows counted in training, None in recipes without weights.
         notes: What its user was told while it was trained, a sentence each.
+        thresholds: Probability from which each label is predicted where a row may have several; None: 0.5.
     """
 
     classifier: Classifier
@@ -88,6 +87,7 @@ class Fitted:
     kept: str = "last"
     weights: Weights | None = None
     notes: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] | None = None
 
     @property
     def head(self) -> str:
@@ -103,7 +103,10 @@ class Fitted:
     @functools.cached_property
     def fingerprint(self) -> str:
         """Hex digits that name weights and labels: equal classifiers, equal fingerprint."""
-        return fingerprint({"weights": self.classifier.digest(), "labels": list(self.labels.names)})
+        about: dict[str, Any] = {"weights": self.classifier.digest(), "labels": list(self.labels.names)}
+        if self.labels.has_many:
+            about |= {"task": self.labels.task, "thresholds": self.thresholds}
+        return fingerprint(about)
 
     def predict(
         self, rows: Dataset | Sequence[str] | Sequence[tuple[str, str]], *, batch_size: int = PREDICT_BATCH
@@ -127,12 +130,14 @@ class Fitted:
             raise DataError(f"{self.name}: trained on {kinds[self.is_pair]}, got {kinds[rows_are_pairs]}.")
         encoded = encode(self.tokenizer, texts, pairs, max_length=self.max_length)
         scores = self.classifier.scores(encoded, batch_size=batch_size)
+        probabilities = self.labels.rule.probabilities(scores)
         return ModelPredictions(
             ids=ids,
-            probabilities=_softmax(scores),
+            probabilities=probabilities,
             labels=self.labels,
             made_by=self.name,
             model=self.fingerprint,
+            decided=None if self.thresholds is None else self.labels.rule.marks(probabilities, self.thresholds),
             truncated=tuple(name for name, cut in zip(ids, encoded.truncated, strict=True) if cut),
         )
 
@@ -142,6 +147,8 @@ class Fitted:
         if isinstance(rows, Dataset):
             if set(rows.labels.names) != set(self.labels.names):
                 raise DataError(f"{rows.name}: its labels are {rows.labels}; the model's are {self.labels}.")
+            if rows.labels.has_many != self.labels.has_many:
+                raise DataError(f"{rows.name}: its task is {rows.labels.task}; the model's is {self.labels.task}.")
             return rows.ids, list(rows.texts), list(rows.text_pairs) if rows.is_pair else None
         if isinstance(rows, str):
             raise DataError(f"predict: expected a list of texts, got one text; write [{rows[:20]!r}].")
@@ -185,11 +192,3 @@ class Fitted:
 
     def __repr__(self) -> str:
         return self.name
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    if not len(scores):
-        return scores
-    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-    table: np.ndarray = raised / raised.sum(axis=1, keepdims=True)
-    return table

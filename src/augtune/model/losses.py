@@ -16,9 +16,12 @@ from pydantic import Field
 
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings
+from augtune.core.task import TaskName, unfit
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from augtune.core.labels import Labels
 
 __all__ = [
     "CrossEntropy",
@@ -81,6 +84,8 @@ class Loss(Settings):
 
     takes_mixed: ClassVar[bool] = True
     """False if it needs to know of each row something that a mix of two rows has not."""
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
+    """The tasks it can be trained on."""
 
     class_weights: ClassWeighting = "none"
     """Weigh classes by their training rows: none, inverse (count^-power) or effective (Cui et al., CVPR 2019)."""
@@ -88,6 +93,16 @@ class Loss(Settings):
     """Exponent of the inverse class weights: 1 evens classes out, 0.5 does so half-way, 0 is no weight."""
     beta: float = Field(default=0.9999, ge=0, lt=1)
     """Of the effective class weights (1 - beta) / (1 - beta^count); 0 is no weight, near 1 the inverse count."""
+
+    def bound(self, labels: Labels) -> Loss:
+        """Return the loss as it is trained on rows of these labels, knowing of them what it needs.
+
+        Raises:
+            SettingsError: If it is no loss for their task.
+        """
+        if labels.task not in self.tasks:
+            raise SettingsError(unfit(f"loss {self.kind}", self.tasks, labels.task))
+        return self
 
     def per_class(self, logits: Tensor, batch: LossBatch) -> Tensor:
         """Return ``(B, K)`` float32: what each row would cost if class ``k`` were its label."""
@@ -114,11 +129,7 @@ class Loss(Settings):
         Raises:
             SettingsError: If the batch lacks what the loss needs, or its shape is not that of the logits.
         """
-        if logits.shape != batch.targets.shape:
-            raise SettingsError(
-                f"loss {self.kind}: expected targets of the shape of the logits {tuple(logits.shape)}, "
-                f"got {tuple(batch.targets.shape)}."
-            )
+        self._check_shapes(logits, batch)
         scores = self.targets(batch) * self.per_class(logits, batch)
         by_class = self._class_weights(batch)
         if by_class is not None:
@@ -132,6 +143,13 @@ class Loss(Settings):
         by_class = self._class_weights(batch)
         targets = batch.targets.float()
         return targets.new_ones(len(targets)) if by_class is None else (targets * by_class).sum(dim=-1)
+
+    def _check_shapes(self, logits: Tensor, batch: LossBatch) -> None:
+        if logits.shape != batch.targets.shape:
+            raise SettingsError(
+                f"loss {self.kind}: expected targets of the shape of the logits {tuple(logits.shape)}, "
+                f"got {tuple(batch.targets.shape)}."
+            )
 
     def _class_weights(self, batch: LossBatch) -> Tensor | None:
         if self.class_weights == "none":
@@ -152,6 +170,15 @@ class CrossEntropy(Loss):
 
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of each target that is spread evenly over all classes."""
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
+
+    def bound(self, labels: Labels) -> Loss:
+        """Return itself; where a row may have several labels, the cross-entropy of each by itself, ``bce``."""
+        if not labels.has_many:
+            return self
+        from augtune.model.task_losses import Bce
+
+        return Bce(**{name: getattr(self, name) for name in self.model_fields_set})
 
     def targets(self, batch: LossBatch) -> Tensor:
         """Return the targets after smoothing, ``(B, K)``."""

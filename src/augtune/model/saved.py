@@ -66,6 +66,8 @@ def save(fitted: Fitted, folder: Path) -> Path:
 
 def _write(fitted: Fitted, folder: Path) -> None:
     net = fitted.classifier.net
+    if fitted.head == "own" and fitted.labels.has_many:
+        net.config.problem_type = "multi_label_classification"  # so that stock pipelines take the sigmoid
     with quiet():
         (net if fitted.head == "own" else net.encoder).save_pretrained(folder)
         fitted.tokenizer.save_pretrained(folder)
@@ -74,6 +76,8 @@ def _write(fitted: Fitted, folder: Path) -> None:
     about: dict[str, Any] = {"format": FORMAT, "head": fitted.classifier.head_settings.to_json()}
     about["labels"] = list(fitted.labels.names)
     about["descriptions"] = dict(fitted.labels.descriptions)
+    about["task"] = fitted.labels.task
+    about["thresholds"] = None if fitted.thresholds is None else list(fitted.thresholds)
     about["fingerprint"] = fitted.fingerprint
     about |= {name: getattr(fitted, name) for name in PLAIN}
     about["settings"] = dict(fitted.settings)
@@ -114,11 +118,11 @@ def load(folder: Path, *, labels: Labels | None = None) -> Fitted:
         InputError: If there is none, it is damaged, or its labels are not those expected.
     """
     about = _about(folder)
-    own = Labels(tuple(about["labels"]), about.get("descriptions", {}))
+    own = Labels(tuple(about["labels"]), about.get("descriptions", {}), about.get("task", "single_label"))
     if labels is not None and set(labels.names) != set(own.names):
         raise InputError(f"{folder}: the classifier's labels are {own}, expected {labels}.")
     classifier = _classifier(folder, about)
-    weights = about.get("weights")
+    weights, thresholds = about.get("weights"), about.get("thresholds")
     fitted = Fitted(
         classifier=classifier,
         tokenizer=load_tokenizer(str(folder)),
@@ -127,6 +131,7 @@ def load(folder: Path, *, labels: Labels | None = None) -> Fitted:
         history=tuple(about.get("history", ())),
         notes=tuple(about.get("notes", ())),
         weights=None if weights is None else Weights(tuple(weights["ids"]), np.array(weights["values"])),
+        thresholds=None if thresholds is None else tuple(map(float, thresholds)),
         **{name: about[name] for name in PLAIN},
     )
     if fitted.fingerprint != about["fingerprint"]:

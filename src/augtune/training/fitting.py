@@ -30,6 +30,7 @@ from augtune.training.settings import TrainSettings
 from augtune.training.stages import select
 from augtune.training.streams import Streams
 from augtune.training.tables import Checkers
+from augtune.training.thresholds import tuned_thresholds
 
 __all__ = ["Job", "fit"]
 
@@ -106,7 +107,9 @@ def _fit(job: Job) -> Fitted:
             micro=MicroBatches(settings.micro_batch_size, Streams(masks, accelerator.device), note),
             on_step=job.running.on_step,
         )
-        kept = _run(loop, job, data, _validation(job, tokenizer, limit), masks)
+        chosen_on = _validation(job, tokenizer, limit)
+        kept = _run(loop, job, data, None if settings.keep == "last" else chosen_on, masks)
+        thresholds = _thresholds(job, classifier, chosen_on)
     return Fitted(
         classifier=classifier.eval(),
         tokenizer=tokenizer,
@@ -125,6 +128,7 @@ def _fit(job: Job) -> Fitted:
         kept=kept,
         weights=_weights_used(loop, job),
         notes=tuple(notes),
+        thresholds=thresholds,
     )
 
 
@@ -146,7 +150,7 @@ def _rows(job: Job, tokenizer: Any, limit: int) -> TrainingRows:
 
 def _validation(job: Job, tokenizer: Any, limit: int) -> Encoded | None:
     rows = job.validation
-    if rows is None or job.settings.keep == "last":
+    if rows is None or (job.settings.keep == "last" and job.settings.threshold != "tuned"):
         return None
     return encode(tokenizer, rows.texts, rows.text_pairs, max_length=limit)
 
@@ -154,7 +158,8 @@ def _validation(job: Job, tokenizer: Any, limit: int) -> Encoded | None:
 def _run(loop: Loop, job: Job, data: TrainingRows, validation: Encoded | None, masks: MaskSource) -> str:
     """Run all stages and return which weights were kept."""
     settings = job.settings
-    stages = settings.recipe.stages(settings, loop.steps)
+    labels = job.dataset.labels
+    stages = [replace(one, loss=one.loss.bound(labels)) for one in settings.recipe.stages(settings, loop.steps)]
     texts = [data.encoded] if validation is None else [data.encoded, validation]
     cut = settings.optimizer.leaves_unused_rows(settings.weight_decay)
     # torch draws a GPU's masks on the GPU, which is fast.
@@ -169,10 +174,19 @@ def _run(loop: Loop, job: Job, data: TrainingRows, validation: Encoded | None, m
         for stage in stages:
             if validation is not None and job.validation is not None and stage is stages[-1]:
                 every = settings.evaluate_every or max(1, loop.steps // 10)
-                truth = job.validation.label_indices
-                selection = Selection(loop.classifier, truth, vocabulary.renumbered(validation), every)
+                selection = Selection(loop.classifier, job.validation, vocabulary.renumbered(validation), every)
             run_stage(loop, stage, data, select(job.dataset, stage.rows), selection=selection)
         return "last" if selection is None else selection.restore()
+
+
+def _thresholds(job: Job, classifier: Classifier, validation: Encoded | None) -> tuple[float, ...] | None:
+    """Return from which probability each label is predicted; None: as usual."""
+    labels, wanted = job.dataset.labels, job.settings.threshold
+    if wanted is None:
+        return None
+    if wanted != "tuned" or validation is None or job.validation is None:
+        return (float(wanted),) * len(labels)
+    return tuned_thresholds(labels.rule.probabilities(classifier.scores(validation)), job.validation.marks)
 
 
 def _weights_used(loop: Loop, job: Job) -> Weights | None:

@@ -13,6 +13,7 @@ from pydantic import Field
 from augtune.core.errors import DataError, SettingsError
 from augtune.core.settings import Settings
 from augtune.core.tables import Weights
+from augtune.core.task import TaskName
 from augtune.model.losses import CrossEntropy, Ldam, Loss
 from augtune.model.losses import Dimp as DimpLoss
 from augtune.training.stages import RowChoice, Stage
@@ -31,6 +32,8 @@ class Recipe(Settings):
 
     needs: ClassVar[tuple[str, ...]] = ()
     """The checkers it needs: ``quality``, ``diversity``."""
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
+    """The tasks it can be used for."""
 
     def check(self, settings: TrainSettings) -> None:
         """Raise a SettingsError where recipe and settings contradict each other."""
@@ -119,6 +122,7 @@ class _Weighed(Recipe):
     """What imp and dimp share: which rows are trained on, and whether human rows are weighed too."""
 
     needs: ClassVar[tuple[str, ...]] = ("quality",)
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
 
     rows: Literal["all", "synthetic"] = "all"
     """Rows the classifier is trained on: human and synthetic, or synthetic alone, as in the paper."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from augtune.core.dataset import HumanDataset
 from augtune.model.batching import Encoded
 from augtune.model.classifier import Classifier
 
 __all__ = ["Selection", "macro_f1"]
 
 
-def macro_f1(truth: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Return the unweighted mean over all ``K`` classes of F1, 0 for a class that is neither true nor predicted.
 
     Args:
-        truth: ``(N,)`` class of each row.
-        predicted: ``(N,)`` class said of each row.
-        classes: ``K``.
+        truth: ``(N, K)`` True for the labels of each row.
+        predicted: ``(N, K)`` True for the labels said of each row.
     """
-    both = np.bincount(truth[truth == predicted], minlength=classes)
-    either = np.bincount(truth, minlength=classes) + np.bincount(predicted, minlength=classes)
+    both = (truth & predicted).sum(axis=0)
+    either = truth.sum(axis=0) + predicted.sum(axis=0)
     return float(np.mean(2 * both / np.maximum(either, 1)))
 
 
@@ -29,13 +29,13 @@ class Selection:
 
     Args:
         classifier: What is trained.
-        truth: ``(N,)`` class of each validation row.
-        encoded: The validation rows, tokenised.
+        rows: The validation rows.
+        encoded: They, tokenised.
         every: Steps between evaluations.
     """
 
-    def __init__(self, classifier: Classifier, truth: np.ndarray, encoded: Encoded, every: int) -> None:
-        self._classifier, self._truth, self._encoded, self._every = classifier, truth, encoded, every
+    def __init__(self, classifier: Classifier, rows: HumanDataset, encoded: Encoded, every: int) -> None:
+        self._classifier, self._rows, self._encoded, self._every = classifier, rows, encoded, every
         self._best: dict[str, torch.Tensor] = {}
         self.score = -1.0
         self.step = 0
@@ -47,7 +47,9 @@ class Selection:
     def evaluate(self, step: int) -> float:
         """Return macro-F1, and keep a copy of the weights if it is the best; leaves the model in evaluation mode."""
         scores = self._classifier.scores(self._encoded)
-        score = macro_f1(self._truth, scores.argmax(axis=1), scores.shape[1])
+        # Where a row may have several labels, a score of 0 is a probability of one half.
+        predicted = self._rows.labels.rule.marks(scores, [0.0] * scores.shape[1])
+        score = macro_f1(self._rows.marks, predicted)
         if score > self.score:
             self.score, self.step = score, step
             self._best = {name: tensor.detach().clone() for name, tensor in self._classifier.state_dict().items()}

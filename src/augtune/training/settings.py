@@ -11,6 +11,7 @@ from augtune.core.catalog import Catalog
 from augtune.core.encoders import DEFAULT_ENCODER
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings
+from augtune.core.task import TaskName, unfit
 from augtune.model import HEADS, LOSSES, MIXINGS
 from augtune.model.heads import Head, Mean
 from augtune.model.losses import CrossEntropy, Loss
@@ -132,6 +133,9 @@ class TrainSettings(Settings):
     """Leave the embeddings as they are: faster, and close in score on small data."""
     keep: Literal["last", "best"] = "last"
     """Weights to keep: of the last step, or of the best macro-F1 on the validation rows."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"] | None = None
+    """Probability from which a label is predicted, where a row may have several; None: 0.5. tuned: for each label the
+    one with the best F1 on the validation rows."""
     evaluate_every: int | None = Field(default=None, ge=1)
     """Steps between evaluations on the validation rows; None: a tenth of the steps."""
     checkers: CheckerSettings = CheckerSettings()
@@ -177,6 +181,16 @@ class TrainSettings(Settings):
         if problems:
             raise SettingsError(problems)
         return found
+
+    def misfits(self, task: TaskName) -> list[str]:
+        """Return what of these settings is not made for a task, a line each."""
+        stages = self.recipe.stages(self, max(2, self.steps_for(1000)))
+        parts = [(f"recipe {self.recipe.kind}", self.recipe.tasks)]
+        parts += [(f"loss {stage.loss.kind}", stage.loss.tasks) for stage in stages]
+        problems = [unfit(who, tasks, task) for who, tasks in parts if task not in tasks]
+        if self.threshold is not None and task != "multi_label":
+            problems.append(unfit("threshold", ("multi_label",), task))
+        return list(dict.fromkeys(problems))
 
     def steps_for(self, rows: int) -> int:
         """Return the optimizer steps of a training on so many rows: ``steps``, or ``epochs`` worked out."""

@@ -65,9 +65,18 @@ def train(
 def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSettings) -> None:
     if settings.keep == "best" and validation is None:
         raise SettingsError("keep: best needs validation rows; none were given, so only 'last' can be kept")
+    if settings.threshold == "tuned" and validation is None:
+        raise SettingsError("threshold: tuned needs validation rows; none were given")
+    misfits = settings.misfits(dataset.labels.task)
+    if misfits:
+        raise SettingsError(misfits)
     if validation is not None and validation.labels.names != dataset.labels.names:
         raise DataError(
             f"{validation.name}: expected the labels {dataset.labels} in this order, got {validation.labels}."
+        )
+    if validation is not None and validation.labels.task != dataset.labels.task:
+        raise DataError(
+            f"{validation.name}: expected rows of task {dataset.labels.task}, got {validation.labels.task}."
         )
     if validation is not None and validation.is_pair != dataset.is_pair:
         raise DataError(
@@ -75,11 +84,11 @@ def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSet
         )
     if not len(dataset):
         raise DataError(f"{dataset.name}: there are no rows to train on.")
-    if len(dataset.labels) < 2:
+    if len(dataset.labels) < 2 and not dataset.labels.has_many:
         raise DataError(f"{dataset.name}: expected at least 2 labels to tell apart, got {dataset.labels}.")
     counts = dataset.counts()
     missing = [name for name, count in counts.items() if count == 0]
-    if len(missing) == len(counts) - 1:
+    if (dataset.marks == dataset.marks[0]).all():
         raise DataError(f"{dataset.name}: every row is {dataset.label_names[0]!r}; there is nothing to tell apart.")
     if missing and not settings.allow_missing:
         raise DataError(

@@ -1,0 +1,78 @@
+"""What every row of a dataset has to be, and rows made from columns of other libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from augtune.core.errors import DataError
+from augtune.core.example import Example
+from augtune.core.labels import Labels
+
+if TYPE_CHECKING:
+    from augtune.core.dataset import Dataset
+
+__all__ = ["check_rows", "examples_of"]
+
+
+def check_rows(data: Dataset) -> None:
+    """See that ids are unique, texts there, labels known and soft labels what the task wants.
+
+    Raises:
+        DataError: If one of them is not; the message has the row.
+    """
+    ids, labels = data.ids, data.labels
+    if len(set(ids)) != len(ids):
+        seen: set[str] = set()
+        twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        raise DataError(f"{data.name}: id {twice!r} is used twice; ids have to be unique.")
+    known = frozenset(labels.names)
+    for i, (text, names) in enumerate(zip(data.texts, data.label_sets, strict=True)):
+        if not text or not text.strip():
+            raise DataError(f"{data.name}: row {i} ({ids[i]}): the text is empty.", hint="Remove or fill the row.")
+        problem = _problem(names, known, labels)
+        if problem is not None:
+            raise DataError(f"{data.name}: row {i} ({ids[i]}): {problem}.")
+    for i, soft in enumerate(data.table.column("probabilities").to_pylist()):
+        if soft is not None and (len(soft) != len(labels) or not labels.rule.is_target(soft)):
+            raise DataError(
+                f"{data.name}: row {i} ({ids[i]}): expected {len(labels)} probabilities {labels.rule.expected}, "
+                f"got {soft}."
+            )
+
+
+def _problem(names: Sequence[str], known: Collection[str], labels: Labels) -> str | None:
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        return f"label {unknown!r} is not one of {', '.join(map(repr, labels))}"
+    if len(set(names)) != len(names):
+        return f"a label is given twice: {', '.join(names)}"
+    return None
+
+
+def examples_of(
+    texts: Sequence[Any], values: Sequence[Any], pairs: Sequence[Any] | None, labels: Labels, name: str
+) -> list[Example]:
+    """Return human rows of columns, with the ids ``NAME-0000`` and so on.
+
+    Args:
+        texts: First texts.
+        values: A label name of each row, or where a row may have several, a list of names.
+        pairs: Second texts, or None.
+        labels: The labels.
+        name: Of the data.
+
+    Raises:
+        DataError: If a text is none, or labels are not of the form that the task has.
+    """
+    for column in (texts, pairs or ()):
+        for i, text in enumerate(column):
+            if not isinstance(text, str):
+                raise DataError(f"{name}: row {i}: expected a text, got {text!r}.", hint="Remove or fill the row.")
+    rows = []
+    for i, (text, value, pair) in enumerate(zip(texts, values, pairs or [None] * len(texts), strict=True)):
+        if labels.has_many and isinstance(value, str):
+            raise DataError(f"{name}: row {i}: expected a list of labels (task multi_label), got {value!r}.")
+        many = tuple(value) if labels.has_many else None
+        rows.append(Example(f"{name}-{i:04d}", text, value if many is None else "", text_pair=pair, labels=many))
+    return rows
