@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from augtune.core.tables import Predictions, Weights
     from augtune.curation.agree import Agree
     from augtune.curation.base import curate
+    from augtune.curation.confidence import Confidence
     from augtune.curation.contamination import Contamination
     from augtune.curation.dedup import Dedup
     from augtune.data.load import load
@@ -68,6 +69,7 @@ _HOME = {
     "BudgetError": "core.errors",
     "Changed": "core.outcomes",
     "Checkers": "training.tables",
+    "Confidence": "curation.confidence",
     "Contamination": "curation.contamination",
     "Cost": "core.outcomes",
     "Curation": "core.outcomes",

@@ -23,5 +23,9 @@ STEPS: Catalog[Step] = Catalog(
             "augtune.curation.agree:Agree",
             "Drop, or relabel, rows whose label a language model or a trained classifier does not share.",
         ),
+        "confidence": Row(
+            "augtune.curation.confidence:Confidence",
+            "Drop the rows whose label a classifier of other rows finds least likely.",
+        ),
     },
 )

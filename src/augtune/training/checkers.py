@@ -17,6 +17,7 @@ import torch
 
 from augtune.core.dataset import Dataset
 from augtune.core.errors import DataError
+from augtune.core.folds import spread
 from augtune.core.seeds import derive, generator
 from augtune.core.tables import Predictions
 from augtune.model.batching import encode
@@ -117,21 +118,6 @@ def _check(name: str, rows: Dataset) -> None:
         raise DataError(
             f"{rows.name}: the {name} checker needs at least 2 {whose} rows in each of at least 2 classes; got {found}."
         )
-
-
-def spread(classes: np.ndarray, folds: int, chance: np.random.Generator) -> np.ndarray:
-    """Return each row's fold, ``(N,)`` in ``0 … F - 1``: every class is spread as evenly as it can be.
-
-    Args:
-        classes: ``(N,)`` class of each row.
-        folds: ``F``; fewer are made where there are fewer rows.
-        chance: Where chance comes from.
-    """
-    order = chance.permutation(len(classes))
-    order = order[np.argsort(classes[order], kind="stable")]
-    found = np.empty(len(classes), dtype=np.int64)
-    found[order] = np.arange(len(classes)) % min(folds, len(classes))
-    return found
 
 
 def _log_probabilities(fitted: Fitted, dataset: Dataset, settings: TrainSettings) -> np.ndarray:

@@ -1,0 +1,76 @@
+"""A linear probe: softmax regression on an encoder's frozen sentence vectors, for soft targets.
+
+On a few hundred rows it is a better judge than an encoder fine-tuned on them, and it takes a second. With balanced
+classes every class counts the same, so that a rare label is not doubted for being rare.
+
+Shapes: ``N`` rows, ``H`` features, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Probe", "fit_probe", "pair_vectors"]
+
+# Weight of the squared coefficients against the mean loss of a row; vectors have length 1, so it is small.
+RIDGE = 1e-3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """Coefficients of a softmax regression.
+
+    Args:
+        weights: ``(H, K)``.
+        bias: ``(K,)``.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def log_probabilities(self, vectors: np.ndarray) -> np.ndarray:
+        """Return ``(N, K)`` log-probabilities of ``(N, H)`` vectors."""
+        return _log_softmax(vectors @ self.weights + self.bias)
+
+
+def pair_vectors(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return what a probe sees of pairs of texts, ``(N, 4 H)``: both vectors, their distance by unit, their product."""
+    return np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
+
+
+def fit_probe(vectors: np.ndarray, targets: np.ndarray, *, balanced: bool = True, ridge: float = RIDGE) -> Probe:
+    """Return the softmax regression with the least mean cross-entropy plus ``ridge`` times the squared coefficients.
+
+    Args:
+        vectors: ``(N, H)``.
+        targets: ``(N, K)`` rows that sum to 1.
+        balanced: Weigh rows so that every class that has some counts the same in total.
+        ridge: Strength of the penalty, above 0; the least is then one point, whatever the starting point.
+    """
+    from scipy.optimize import minimize
+
+    rows, width = vectors.shape
+    classes = targets.shape[1]
+    totals = targets.sum(axis=0)
+    by_class = np.divide(rows / max(1, (totals > 0).sum()), totals, out=np.ones(classes), where=totals > 0)
+    weights = (targets * by_class).sum(axis=1) if balanced else np.ones(rows)
+    weights = weights / weights.sum()
+
+    def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        table = flat.reshape(width + 1, classes)
+        logs = _log_softmax(vectors @ table[:-1] + table[-1])
+        error = (np.exp(logs) - targets) * weights[:, None]
+        gradient = np.concatenate([vectors.T @ error + 2 * ridge * table[:-1], error.sum(axis=0, keepdims=True)])
+        value = -(weights * (targets * logs).sum(axis=1)).sum() + ridge * (table[:-1] ** 2).sum()
+        return float(value), gradient.ravel()
+
+    found = minimize(cost, np.zeros((width + 1) * classes), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    table = found.x.reshape(width + 1, classes)
+    return Probe(table[:-1], table[-1])
+
+
+def _log_softmax(scores: np.ndarray) -> np.ndarray:
+    raised = scores - scores.max(axis=1, keepdims=True)
+    return np.asarray(raised - np.log(np.exp(raised).sum(axis=1, keepdims=True)))
