@@ -136,6 +136,12 @@ def _check_arm(arm: ArmPlan, human: HumanRows, problems: list[str]) -> None:
             settings.recipe.require(human.train)
         except DataError as error:
             problems.append(f"{where}: {error.message}")
+    depth = None if settings.mix is None else _depth(settings.encoder)
+    if settings.mix is not None and depth is not None:
+        try:
+            settings.mix.places(depth)
+        except SettingsError as error:
+            problems.extend(f"{where}.train.{problem}" for problem in error.problems)
     for step in arm.steps:
         if getattr(step, "against", None) == "validation" and human.validation is None:
             problems.append(f"{where}: curate: {step.kind}.against: validation, but data.validation is none")
@@ -233,6 +239,15 @@ def _checker_steps(arm: ArmPlan, steps: int) -> int:
     checkers = arm.settings.checkers
     each = 0 if checkers.model == "probe" else checkers.steps or steps
     return len(arm.settings.recipe.needs) * checkers.folds * each
+
+
+def _depth(encoder: str) -> int | None:
+    """Return how many layers an encoder has, from its configuration; None where that is not here or does not say."""
+    try:
+        config = json.loads((Path(locate(encoder)) / "config.json").read_text(encoding="utf-8"))
+        return int(config.get("num_hidden_layers") or config["n_layers"])
+    except (InputError, OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _weights(encoder: str) -> int | None:

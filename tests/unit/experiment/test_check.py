@@ -154,3 +154,12 @@ def test_fine_tuned_checkers_count_in_the_time_and_probes_do_not(tmp_path, monke
     plain = seconds()
     assert seconds(recipe="dimp") == pytest.approx(plain)
     assert seconds(recipe="dimp", checkers={"model": "encoder", "folds": 3}) == pytest.approx(4 * plain)
+
+
+def test_mixing_in_a_layer_the_encoder_has_not_is_refused():
+    arms = {"mixed": {"train": {"mix": {"kind": "tmix", "layers": [5, 6]}}}, "right": {"train": {"mix": "tmix"}}}
+    with pytest.raises(SettingsError) as caught:
+        check(plan(arms=arms))
+    assert caught.value.problems == (
+        "arms.mixed.train.mix.layers: the encoder has 6 layers, counted from 0: expected 0 to 5, got 6",
+    )
