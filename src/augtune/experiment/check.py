@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from augtune.core.encoders import locate, not_loadable
-from augtune.core.errors import AugtuneError, DataError, SettingsError
+from augtune.core.errors import AugtuneError, DataError, InputError, SettingsError
 from augtune.experiment.estimating import asking_of, tuning_of
 from augtune.experiment.plan import ArmPlan, Plan, read_plan
 from augtune.experiment.rows import HumanRows, human_rows
