@@ -180,12 +180,32 @@ class Matched:
         predictions: Per name, one per file given for it.
         by: Per file, how its rows were matched.
         has_probabilities: Whether every file has them.
+        table: The file of the truth, as it was read.
     """
 
     truth: HumanDataset
     predictions: Mapping[str, tuple[Predictions, ...]]
     by: tuple[str, ...]
     has_probabilities: bool
+    table: Table
+
+    def column(self, name: str, option: str) -> list[str]:
+        """Return a column of the truth's file as text, one value per row; ``missing`` where a row has none.
+
+        Args:
+            name: The column.
+            option: The option that named it, for messages.
+
+        Raises:
+            DataError: If there is no such column.
+        """
+        names = self.table.columns
+        if name not in names:
+            raise DataError(
+                f"{self.table.source}: no column {name!r} (given as {option}); there are: {', '.join(names)}."
+            )
+        values = (row.get(name) for row in self.table.rows)
+        return ["missing" if value is None or value == "" else str(value) for value in values]
 
 
 def matched(
@@ -232,6 +252,7 @@ def matched(
             for (_, table), key in zip(read, by, strict=True)
         ),
         all(_probability_column(table) is not None for _, table in read),
+        base,
     )
 
 

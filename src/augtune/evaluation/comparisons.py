@@ -12,7 +12,7 @@ from augtune.core.dataset import HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.seeds import generator
 from augtune.core.tables import Predictions
-from augtune.evaluation.difference_tests.base import Pair
+from augtune.evaluation.difference_tests.base import DifferenceTest, Pair
 from augtune.evaluation.difference_tests.bootstrap import PairedBootstrap
 from augtune.evaluation.effects import cliffs_delta
 from augtune.evaluation.intervals import Interval, percentile_interval
@@ -59,6 +59,7 @@ class Comparison:
         p_adjusted: p corrected for the family of comparisons; None before ``adjusted``.
         higher_is_better: Whether a positive difference is a gain.
         detectable: The smallest difference these rows and seeds would show four times in five.
+        smallest_p: The smallest p this test could give on these rows and seeds.
         effects: Effect sizes by name; ``evaluation/effects.py`` has them.
     """
 
@@ -72,6 +73,7 @@ class Comparison:
     p_adjusted: float | None = None
     higher_is_better: bool = True
     detectable: float | None = None
+    smallest_p: float = 0.0
     effects: Mapping[str, Any] = field(default_factory=dict)
 
     def verdict(self, level: float = 0.05) -> str:
@@ -93,6 +95,7 @@ class Comparison:
             "p_adjusted": self.p_adjusted,
             "test": self.test,
             "detectable": self.detectable,
+            "smallest_p": self.smallest_p,
             "effects": dict(self.effects),
         }
 
@@ -125,11 +128,13 @@ def compare(
     """
     asked = settings or EvaluateSettings()
     pair = _pair(truth, arm, baseline, asked, seed)
-    found = PairedBootstrap().p_values(pair)
-    tests = dict.fromkeys(found, PairedBootstrap.kind)
-    if asked.tester.kind != PairedBootstrap.kind:
-        own = asked.tester.p_values(pair)
-        found, tests = {**found, **own}, {**tests, **dict.fromkeys(own, asked.tester.kind)}
+    bootstrap, tester = PairedBootstrap(), asked.tester
+    found = bootstrap.p_values(pair)
+    tests: dict[str, DifferenceTest] = dict.fromkeys(found, bootstrap)
+    if tester.kind != bootstrap.kind:
+        own = tester.p_values(pair)
+        found, tests = {**found, **own}, {**tests, **dict.fromkeys(own, tester)}
+    smallest = {test.kind: test.smallest_p(pair) for test in {one.kind: one for one in tests.values()}.values()}
     return tuple(
         Comparison(
             arm=arm.name,
@@ -138,9 +143,10 @@ def compare(
             difference=_difference(pair, metric),
             interval=percentile_interval(pair.resampled[metric.key], asked.level),
             p=found[metric.key],
-            test=tests[metric.key],
+            test=tests[metric.key].kind,
             higher_is_better=metric.higher_is_better,
             detectable=smallest_seen(pair.resampled[metric.key]),
+            smallest_p=smallest[tests[metric.key].kind],
             effects=_effects(pair, metric),
         )
         for metric in asked.measured

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from augtune.evaluation.intervals import Interval
 
 __all__ = ["PairedEffect", "cliffs_delta"]
 
@@ -74,14 +73,19 @@ class PairedEffect:
             "cohens_h": self.cohens_h,
         }
 
-    def __repr__(self) -> str:
-        low, high = self.odds_ratio_interval()
-        between = Interval(low, math.inf if high is None else high)
-        odds = "no row lost" if self.odds_ratio is None else f"odds ratio {self.odds_ratio:.2f}"
+    @staticmethod
+    def words(sizes: Mapping[str, Any]) -> str:
+        """Return what an object of ``to_json`` says, on one line."""
+        ratio, (low, high) = sizes["odds_ratio"], sizes["odds_ratio_interval"]
+        odds = "odds ratio inf" if ratio is None else f"odds ratio {ratio:.2f}"
         return (
-            f"{self.only_arm} rows won, {self.only_baseline} lost · {odds} [{between.low:.2f}, {between.high:.2f}] · "
-            f"Cohen's g {self.cohens_g:+.3f}, h {self.cohens_h:+.3f}"
+            f"{sizes['only_arm_right']} rows won, {sizes['only_baseline_right']} lost · "
+            f"{odds} [{low:.2f}, {math.inf if high is None else high:.2f}] · "
+            f"Cohen's g {sizes['cohens_g']:+.3f}, h {sizes['cohens_h']:+.3f}"
         )
+
+    def __repr__(self) -> str:
+        return self.words(self.to_json())
 
 
 def cliffs_delta(arm: np.ndarray, baseline: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from augtune.reporting import words
 from augtune.reporting.read import HasFolder, RunView, read_run
 from augtune.reporting.schema import Comparison
 
-__all__ = ["markdown_table", "results_table"]
+__all__ = ["markdown_line", "markdown_table", "results_table"]
 
 NAME_LENGTH = 40
 
@@ -42,7 +42,12 @@ def markdown_table(run: Path | str | HasFolder) -> str:
     """
     head, *rows = _arms(read_run(run))
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(_markdown(cell) for cell in line)} |" for line in lines)
+    return "\n".join(map(markdown_line, lines))
+
+
+def markdown_line(cells: Sequence[str]) -> str:
+    """Return cells as a line of a Markdown table; what Markdown would read in them is escaped."""
+    return f"| {' | '.join(map(_markdown, cells))} |"
 
 
 def _size(view: RunView) -> str:

@@ -90,7 +90,7 @@ def test_all_arms_are_compared_with_the_baseline_and_corrected(make_truth, make_
     ]  # fmt: skip
     assert [one.p_adjusted for one in found] == pytest.approx(holm([one.p for one in found]))
     assert list(found[0].to_json()) == [
-        "arm", "baseline", "metric", "difference", "interval", "p", "p_adjusted", "test", "detectable", "effects",
+        "arm", "baseline", "metric", "difference", "interval", "p", "p_adjusted", "test", "detectable", "smallest_p", "effects",
     ]  # fmt: skip
     assert [one.p_adjusted for one in adjusted(found, "none")] == [one.p for one in found]
     assert compare_all(truth, arms, FEW)[0].baseline == "a0"
