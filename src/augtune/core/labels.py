@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from augtune.core.errors import DataError
 from augtune.core.task import TASKS, Task, TaskName
@@ -42,6 +43,9 @@ class Labels:
             raise DataError("labels: every label needs a name that is not empty.")
         if self.task not in TASKS:
             raise DataError(f"labels: expected a task of {', '.join(TASKS)}, got {self.task!r}.")
+
+        if self.task == "ordinal" and any(low >= high for low, high in pairwise(self.positions)):
+            raise DataError(f"labels: numbers with an order have to rise, got {', '.join(self.names)}.")
 
     @classmethod
     def found_in(cls, values: Iterable[str | int], task: TaskName = "single_label") -> Labels:

@@ -21,6 +21,9 @@ After any of the first five may follow, in this order:
 - or ``, longtail R``: class sizes fall exponentially, in the order of the classes' sizes, and the largest is R times
   the smallest (Cui et al. 2019); the largest such tail that the rows allow.
 
+Where a row may have several labels, ``1%`` is of all rows at random, ``10/class`` is 10 rows or more of each label, and
+``f``, ``{...}``, imbalance and longtail are refused.
+
 A number per class caps the classes *before* the imbalance is imposed: ``100/class, imbalance 0.2`` keeps 100 and 20.
 A total (``2000``, ``1%``) is taken *after* it: ``2000, imbalance 0.2`` is 2,000 rows, 1,667 and 333 of them.
 """

@@ -93,9 +93,10 @@ def _tables(splits: Mapping[str, Any], source: str) -> dict[str, Table]:
     tables = {}
     for split, dataset in splits.items():
         rows = from_arrow(dataset.with_format("arrow")[:], source=f"{source}/{split}")
+        each = {column: getattr(feature, "feature", feature) for column, feature in dataset.features.items()}
         names = {
             column: tuple(feature.names)
-            for column, feature in dataset.features.items()
+            for column, feature in each.items()
             if getattr(feature, "names", None) is not None
         }
         tables[str(split)] = Table(rows.source, rows.rows, None, names)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from augtune.core.dataset import Example, HumanDataset, Splits
-from augtune.core.errors import DataError
-from augtune.data import classes, columns, split_names
+from augtune.core.errors import DataError, SettingsError
+from augtune.core.labels import Labels
+from augtune.core.task import TaskName, unfit
+from augtune.data import classes, columns, label_sets, split_names
 from augtune.data.classes import Classes, LabelsGiven
 from augtune.data.columns import Columns
 from augtune.data.sources import read_source
@@ -24,6 +26,8 @@ def load(
     label: str | None = None,
     text_pair: str | None = None,
     labels: LabelsGiven | None = None,
+    task: TaskName = "single_label",
+    separator: str | None = None,
     name: str | None = None,
 ) -> Splits:
     """Return the human rows of a source.
@@ -46,27 +50,35 @@ def load(
         labels: All classes in order, or a mapping from the values in the files to class names, as in
             ``{0: "negative", 1: "positive"}``. By default the classes the data declares (a hub ``ClassLabel``, a
             parquet dictionary), else those of the training rows in natural order. Only classes given or declared may
-            lack training rows.
+            lack training rows. Where ``task`` is ``ordinal`` they are in order.
+        task: ``single_label``; ``multi_label``: a row has any number of labels, a list in the label column, or one
+            text with ``separator``; ``ordinal``: one label, and the labels have an order, that of their numbers or
+            that of ``labels``. Labels given as ``Labels`` bring their own.
+        separator: What stands between the labels of a text, e.g. ``|``, where ``task`` is ``multi_label``.
         name: Name of the data in prints; by default the folder's, file's or hub dataset's.
 
     Raises:
-        DataError: If a file is damaged, a column is missing or ambiguous, a text or label is empty, or a label is
-            none of the classes; the message has file and line.
+        DataError: If a file is damaged, a column is missing or ambiguous, a text or label is empty, a label is none
+            of the classes, or the labels are measurements; the message has file and line.
+        SettingsError: If ``separator`` is given where a row has one label.
         InputError: If a hub dataset cannot be loaded.
     """
+    task = labels.task if isinstance(labels, Labels) else task
+    if separator is not None and (task != "multi_label" or not separator.strip()):
+        raise SettingsError(f"separator: {unfit(repr(separator), ('multi_label',), task)}")
     found = read_source(source)
     first = next(iter(found.tables.values()))
     wanted = columns.find(first.columns, text=text, label=label, text_pair=text_pair, where=first.source)
     kept = _with_columns(found.tables, wanted)
     if found.may_lack_labels:
         kept = {split: table for split, table in kept.items() if not classes.is_unlabelled(table, wanted.label)}
-    values = {split: classes.values_of(table, wanted.label) for split, table in kept.items()}
-    task = _classes(kept, values, wanted.label, labels, str(source))
+    values = {split: _label_sets(table, wanted.label, task, separator) for split, table in kept.items()}
+    known = _classes(kept, values, wanted.label, _Given(labels, task, str(source)))
     rows = {
-        split: _dataset(table, values[split], wanted, task, split=split, name=f"{name or found.name}/{split}")
+        split: _dataset(table, values[split], wanted, known, split=split, name=f"{name or found.name}/{split}")
         for split, table in kept.items()
     }
-    empty = HumanDataset.from_examples([], task.labels, name=f"{name or found.name}/train")
+    empty = HumanDataset.from_examples([], known.labels, name=f"{name or found.name}/train")
     return Splits(rows.pop("train", empty), rows.pop("validation", None), rows.pop("test", None), others=rows)
 
 
@@ -83,16 +95,26 @@ def _with_columns(tables: Mapping[str, Table], wanted: Columns) -> dict[str, Tab
     return kept
 
 
-def _classes(
-    tables: Mapping[str, Table],
-    values: Mapping[str, list[str]],
-    column: str,
-    given: LabelsGiven | None,
-    source: str,
-) -> Classes:
+class _Given(NamedTuple):
+    """What the user says of the labels, and of which source."""
+
+    labels: LabelsGiven | None
+    task: TaskName
+    source: str
+
+
+def _label_sets(table: Table, column: str, task: TaskName, separator: str | None) -> list[list[str]]:
+    """Return the labels of every row, one unless rows may have several."""
+    if task == "multi_label":
+        return label_sets.sets_of(table, column, separator)
+    return [[value] for value in classes.values_of(table, column, task)]
+
+
+def _classes(tables: Mapping[str, Table], values: Mapping[str, list[list[str]]], column: str, given: _Given) -> Classes:
     """Return the task's classes: from train, or where there is none, from every split but test."""
+    source = given.source
     teachers = ["train"] if "train" in tables else [split for split in tables if split != "test"]
-    if not teachers and given is None:
+    if not teachers and given.labels is None:
         raise DataError(
             f"{source}: has neither a train table nor another one to learn the classes from.",
             hint="Add train.csv (or .tsv, .json, .jsonl, .parquet), name the file itself, or give labels=[...].",
@@ -100,15 +122,21 @@ def _classes(
     declared = next((tables[t].class_names[column] for t in tables if column in tables[t].class_names), None)
     told = " and ".join(tables[t].source for t in teachers) or source
     return classes.resolve(
-        [value for teacher in teachers for value in values[teacher]], declared=declared, given=given, source=told
+        [value for teacher in teachers for row in values[teacher] for value in row],
+        declared=declared,
+        given=given.labels,
+        source=told,
+        task=given.task,
     )
 
 
-def _dataset(table: Table, values: list[str], wanted: Columns, task: Classes, *, split: str, name: str) -> HumanDataset:
+def _dataset(
+    table: Table, values: list[list[str]], wanted: Columns, known: Classes, *, split: str, name: str
+) -> HumanDataset:
     width = max(4, len(str(len(table.rows) - 1)))
     is_pair = wanted.text_pair is not None and any(row.get(wanted.text_pair) is not None for row in table.rows)
     examples = []
-    for i, (row, value) in enumerate(zip(table.rows, values, strict=True)):
+    for i, (row, own) in enumerate(zip(table.rows, values, strict=True)):
         if row.get("origin") in ("generated", "rewritten"):
             raise DataError(
                 f"{table.place(i)}: its origin is {row['origin']!r}: a model wrote this row, and only human rows "
@@ -116,15 +144,17 @@ def _dataset(table: Table, values: list[str], wanted: Columns, task: Classes, *,
                 hint="To train on it use generate: {kind: imported, path: ...}.",
             )
         second = _text(row.get(wanted.text_pair), table, i, wanted.text_pair) if is_pair and wanted.text_pair else None
+        names = dict.fromkeys(known.name_of(value, table.place(i)) for value in own)
         examples.append(
             Example(
                 f"{split}-{i:0{width}d}",
                 _text(row.get(wanted.text), table, i, wanted.text),
-                task.name_of(value, table.place(i)),
+                "" if known.labels.has_many else next(iter(names)),
                 text_pair=second,
+                labels=tuple(names) if known.labels.has_many else None,
             )
         )
-    return HumanDataset.from_examples(examples, task.labels, name=name)
+    return HumanDataset.from_examples(examples, known.labels, name=name)
 
 
 def _text(value: Any, table: Table, index: int, column: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from augtune.core.dataset import HumanDataset
@@ -49,6 +51,8 @@ def _positions(dataset: HumanDataset, wanted: Wanted, seed: int) -> np.ndarray:
         if beyond is not None:
             raise DataError(f"{dataset.name}: there is no row {beyond}; the {len(dataset)} rows count from 0.")
         return np.sort(np.array(wanted.rows, dtype=np.int64))
+    if dataset.labels.has_many:
+        return _of_several(dataset, wanted, seed)
     sizes = class_sizes(wanted, dataset.counts(), where=dataset.name)
     if sizes is None:
         total = int(wanted.value or 0)
@@ -60,3 +64,27 @@ def _positions(dataset: HumanDataset, wanted: Wanted, seed: int) -> np.ndarray:
         rows = np.flatnonzero(dataset.label_indices == k)
         drawn.append(generator(seed, "sample", "label", name).permutation(rows)[: sizes[name]])
     return np.sort(np.concatenate(drawn))
+
+
+def _of_several(dataset: HumanDataset, wanted: Wanted, seed: int) -> np.ndarray:
+    """Return rows that may have several labels: so many at random, or so many or more of each label.
+
+    A row drawn for one label counts for all it has, so a label may come out with more rows than asked for.
+    """
+    if wanted.amount in ("total", "percent") and not (wanted.imbalance or wanted.longtail):
+        share = Fraction(wanted.value or 0)
+        total = int(share) if wanted.amount == "total" else max(1, round(len(dataset) * share))
+        if total > len(dataset):
+            raise DataError(f"{dataset.name}: {str(wanted)!r} asks for {total} rows, and there are {len(dataset)}.")
+        return np.sort(generator(seed, "sample", "rows").permutation(len(dataset))[:total])
+    if wanted.amount != "per_class" or wanted.imbalance or wanted.longtail:
+        raise SettingsError(
+            f"sample size {str(wanted)!r}: needs rows of one label each; these may have several (task multi_label).",
+            hint="Of such rows take all, 2000, 10%, or 10/class: so many or more of each label.",
+        )
+    sizes = class_sizes(wanted, dataset.counts(), where=dataset.name) or {}
+    drawn = [
+        generator(seed, "sample", "label", name).permutation(np.flatnonzero(dataset.marks[:, k]))[: sizes[name]]
+        for k, name in enumerate(dataset.labels)
+    ]
+    return np.unique(np.concatenate(drawn))

@@ -166,6 +166,8 @@ def from_arrow(table: pa.Table, *, source: str) -> Table:
     features = _hub_features(table.schema.metadata or {})
     for column in table.schema.names:
         feature = features.get(column)
+        if isinstance(feature, dict) and isinstance(feature.get("feature"), dict):
+            feature = feature["feature"]  # of a list
         if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names"):
             names[column] = tuple(feature["names"])
         elif _is_categorical(table.schema.field(column).type) and table.num_rows:

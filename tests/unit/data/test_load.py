@@ -9,6 +9,7 @@ import pytest
 from augtune.core.dataset import HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.labels import Labels
+from augtune.data.classes import MANY, MEASURED
 from augtune.data import load
 
 
@@ -189,8 +190,8 @@ def test_labels_given_as_one_string_are_refused(folder):
         ({"text": "x", "label": " "}, "the label is missing (column 'label').\n  Label or remove the row."),
         ({"text": "x", "label": float("nan")}, "the label is missing (column 'label').\n  Label or remove the row."),
         ({"text": "x"}, "the label is missing (column 'label').\n  Label or remove the row."),
-        ({"text": "x", "label": 0.5}, "expected a class name or a whole number as label (column 'label'), got 0.5."),
-        ({"text": "x", "label": ["a"]}, "expected a class name or a whole number as label (column 'label'), got ['a']."),
+        ({"text": "x", "label": 0.5}, "expected a class name or a whole number as label (column 'label'), got 0.5.\n  " + MEASURED),
+        ({"text": "x", "label": ["a"]}, "expected a class name or a whole number as label (column 'label'), got ['a'].\n  " + MANY),
         (
             {"text": "x\ud83d", "label": "a"},
             "the text (column 'text') holds half of a surrogate pair at character 1, which is no character.\n"
