@@ -34,6 +34,7 @@ SCHEDULES_TO_TEST = [
     ({"kind": "polynomial", "power": 0.5, "end": 0.2}, lambda n, w: 0.2),
     ({"kind": "inverse_sqrt"}, lambda n, w: 1 / math.sqrt(1 + n / max(1, w))),
     ({"kind": "inverse_sqrt", "timescale": 8}, lambda n, w: 1 / math.sqrt(1 + n / 8)),
+    ({"kind": "reduce_on_plateau"}, lambda n, w: 1.0),
     ({"kind": "cyclic"}, lambda n, w: 0.1),
     ({"kind": "cyclic", "cycles": 2, "low": 0.3, "halving": True}, lambda n, w: 0.3),
 ]

@@ -376,5 +376,5 @@ def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str])
         except SettingsError as error:
             problems.extend(f"data.{key}: {line}" for line in error.problems)
     for arm in arms:
-        if getattr(arm.settings, "keep", "last") == "best" and data.validation == "none":
-            problems.append(f"arms.{arm.name}: train.keep: best needs rows to select on; set data.validation")
+        if data.validation == "none" and (asked := arm.settings.measured()):
+            problems.append(f"arms.{arm.name}: train.{asked} needs rows to select on; set data.validation")

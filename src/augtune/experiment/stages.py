@@ -188,7 +188,7 @@ class Stages:
                 "temperatures": dict(made.temperatures or {}),
             }
 
-        plain = settings.changed(recipe="vanilla", loss="cross_entropy", mix=None, keep="last")
+        plain = settings.unmeasured().changed(recipe="vanilla", loss="cross_entropy", mix=None)
         key = {
             "version": VERSION,
             "checker": name,

@@ -55,12 +55,13 @@ class Fitted:
         labels: The ``K`` classes; column ``k`` of every prediction is ``labels[k]``.
         encoder: Name the encoder was loaded by.
         recipe: Name of the recipe it was trained with.
-        steps: Optimizer steps taken.
+        steps: Optimizer steps taken; fewer than asked where early stopping ended it, which ``notes`` then says.
         max_length: Tokens it reads of a text.
         is_pair: True if it was trained on pairs of texts.
         seed: The seed of its training.
         settings: All settings of its training, as plain values.
-        history: One mapping per step: ``step``, ``stage``, ``loss``, ``lr``, and ``macro_f1`` where it was evaluated.
+        history: One mapping per step: ``step``, ``stage``, ``loss``, ``lr``, and ``macro_f1``, ``accuracy`` and
+            ``validation_loss`` where it was evaluated.
         seconds: Time its training took, without the checkers'.
         precision: What training computed in and why.
         truncated: Training rows longer than ``max_length``, which lost their end.

@@ -68,6 +68,9 @@ SCHEDULES: Catalog[Schedule] = Catalog(
         "cosine_restarts": Row("augtune.training.schedules:CosineRestarts", "Along half a cosine, several times."),
         "polynomial": Row("augtune.training.schedules:Polynomial", "Along a power of what is left, to 0."),
         "inverse_sqrt": Row("augtune.training.schedules:InverseSqrt", "With the square root of the steps."),
+        "reduce_on_plateau": Row(
+            "augtune.training.schedules:ReduceOnPlateau", "Falls by a factor when validation shows no progress."
+        ),
         "cyclic": Row("augtune.training.schedules:Cyclic", "Rises and falls in straight lines, several times."),
     },
 )

@@ -102,8 +102,8 @@ def _fine_tuned(
 ) -> np.ndarray:
     """Return ``(F, N, K)`` log-probabilities by an encoder fine-tuned on each part."""
     loss = {"kind": "cross_entropy", "class_weights": "inverse" if settings.checkers.balanced else "none"}
-    plan = settings.changed(
-        recipe="vanilla", loss=loss, mix=None, keep="last", allow_missing=True,
+    plan = settings.unmeasured().changed(
+        recipe="vanilla", loss=loss, mix=None, allow_missing=True,
         encoder=settings.checkers.encoder or settings.encoder,
         steps=settings.checkers.steps or settings.steps_for(len(dataset)), epochs=None,
     )  # fmt: skip

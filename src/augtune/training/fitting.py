@@ -15,7 +15,7 @@ from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import TrainingError
 from augtune.core.seeds import derive
 from augtune.core.tables import Weights
-from augtune.model.batching import Encoded, encode
+from augtune.model.batching import encode
 from augtune.model.classifier import Classifier
 from augtune.model.dropout import MaskSource, stream_dropout
 from augtune.model.encoder import layers_of, load_tokenizer, longest_input
@@ -25,7 +25,7 @@ from augtune.model.vocabulary import small_vocabulary
 from augtune.training.loop import Loop, TrainingRows, WeightsSeen, run_stage
 from augtune.training.micro import MicroBatches, is_out_of_memory
 from augtune.training.running import Running
-from augtune.training.selection import Selection
+from augtune.training.selection import Selection, SelectionRules, ValidationRows
 from augtune.training.settings import TrainSettings
 from augtune.training.stages import select
 from augtune.training.streams import Streams
@@ -105,10 +105,11 @@ def _fit(job: Job) -> Fitted:
             steps=settings.steps_for(len(dataset)),
             seen=WeightsSeen(len(dataset)),
             micro=MicroBatches(settings.micro_batch_size, Streams(masks, accelerator.device), note),
+            note=note,
             on_step=job.running.on_step,
         )
         chosen_on = _validation(job, tokenizer, limit)
-        kept = _run(loop, job, data, None if settings.keep == "last" else chosen_on, masks)
+        kept = _run(loop, job, data, chosen_on if settings.is_selected else None, masks)
         thresholds = _thresholds(job, classifier, chosen_on)
     return Fitted(
         classifier=classifier.eval(),
@@ -116,7 +117,7 @@ def _fit(job: Job) -> Fitted:
         labels=dataset.labels,
         encoder=settings.encoder,
         recipe=settings.recipe.kind,
-        steps=loop.steps,
+        steps=len(loop.history),
         max_length=limit,
         is_pair=dataset.is_pair,
         seed=job.seed,
@@ -148,19 +149,20 @@ def _rows(job: Job, tokenizer: Any, limit: int) -> TrainingRows:
     )
 
 
-def _validation(job: Job, tokenizer: Any, limit: int) -> Encoded | None:
+def _validation(job: Job, tokenizer: Any, limit: int) -> ValidationRows | None:
     rows = job.validation
-    if rows is None or (job.settings.keep == "last" and job.settings.threshold != "tuned"):
+    if rows is None or not job.settings.measured():
         return None
-    return encode(tokenizer, rows.texts, rows.text_pairs, max_length=limit)
+    encoded = encode(tokenizer, rows.texts, rows.text_pairs, max_length=limit)
+    return ValidationRows(rows, encoded)
 
 
-def _run(loop: Loop, job: Job, data: TrainingRows, validation: Encoded | None, masks: MaskSource) -> str:
+def _run(loop: Loop, job: Job, data: TrainingRows, validation: ValidationRows | None, masks: MaskSource) -> str:
     """Run all stages and return which weights were kept."""
     settings = job.settings
     labels = job.dataset.labels
     stages = [replace(one, loss=one.loss.bound(labels)) for one in settings.recipe.stages(settings, loop.steps)]
-    texts = [data.encoded] if validation is None else [data.encoded, validation]
+    texts = [data.encoded] if validation is None else [data.encoded, validation.encoded]
     cut = settings.optimizer.leaves_unused_rows(settings.weight_decay)
     # torch draws a GPU's masks on the GPU, which is fast.
     streams = stream_dropout(loop.classifier, loop.classifier.encoder, masks)
@@ -172,21 +174,27 @@ def _run(loop: Loop, job: Job, data: TrainingRows, validation: Encoded | None, m
         data = replace(data, encoded=vocabulary.renumbered(data.encoded))
         selection = None
         for stage in stages:
-            if validation is not None and job.validation is not None and stage is stages[-1]:
-                every = settings.evaluate_every or max(1, loop.steps // 10)
-                selection = Selection(loop.classifier, job.validation, vocabulary.renumbered(validation), every)
+            if validation is not None and stage is stages[-1]:
+                rows = replace(validation, encoded=vocabulary.renumbered(validation.encoded))
+                selection = Selection(loop.classifier, rows, SelectionRules.of(settings, loop.steps))
             run_stage(loop, stage, data, select(job.dataset, stage.rows), selection=selection)
-        return "last" if selection is None else selection.restore()
+        if selection is None:
+            return "last"
+        kept = selection.restore()
+        if selection.stopped and len(loop.history) < loop.steps:
+            step = f"step {len(loop.history)} of {loop.steps}"
+            loop.note(f"stopped at {step}: {selection.stopped}; the weights kept are: {kept}.")
+        return kept
 
 
-def _thresholds(job: Job, classifier: Classifier, validation: Encoded | None) -> tuple[float, ...] | None:
+def _thresholds(job: Job, classifier: Classifier, validation: ValidationRows | None) -> tuple[float, ...] | None:
     """Return from which probability each label is predicted; None: as usual."""
     labels, wanted = job.dataset.labels, job.settings.threshold
     if wanted is None:
         return None
-    if wanted != "tuned" or validation is None or job.validation is None:
+    if wanted != "tuned" or validation is None:
         return (float(wanted),) * len(labels)
-    return tuned_thresholds(labels.rule.probabilities(classifier.scores(validation)), job.validation.marks)
+    return tuned_thresholds(labels.rule.probabilities(classifier.scores(validation.encoded)), validation.rows.marks)
 
 
 def _weights_used(loop: Loop, job: Job) -> Weights | None:

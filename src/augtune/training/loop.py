@@ -105,6 +105,7 @@ class Loop:
         steps: Optimizer steps over all stages.
         seen: Weights that rows had.
         micro: How many rows are computed at once.
+        note: Called with each sentence its user has to know of.
         vocabulary: The word table in use, which has to know of weight decay.
         on_step: Called after each step with step, steps and loss.
         history: One row per step, over all stages.
@@ -118,6 +119,7 @@ class Loop:
     steps: int
     seen: WeightsSeen
     micro: MicroBatches
+    note: Callable[[str], None]
     vocabulary: SmallVocabulary | None = None
     on_step: Callable[[int, int, float], None] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -143,12 +145,12 @@ def run_stage(
         stage: What to do.
         data: All rows of the dataset.
         positions: Rows of this stage.
-        selection: Evaluates now and then and keeps the best weights; None keeps the last.
+        selection: Evaluates now and then, keeps the best weights, may lower the rate and end it; None does nothing.
 
     Raises:
         TrainingError: If a loss or gradient is not finite, with the step and the rows; or if the memory does not do.
     """
-    run = _StageRun(loop, stage, data, positions)
+    run = _StageRun(loop, stage, data, positions, selection)
     for step, chosen in enumerate(run.batches()):
         run.step(step, chosen)
         last = step + 1 == stage.steps
@@ -156,15 +158,19 @@ def run_stage(
         if last or due or len(run.pending) >= GPU_STEPS_BETWEEN_READS:
             run.read()
         if due and selection is not None:
-            loop.history[-1]["macro_f1"] = selection.evaluate(len(loop.history))
+            loop.history[-1].update(selection.evaluate(len(loop.history)))
             run.train_only()
+            if selection.stopped:
+                break
 
 
 class _StageRun:
     """One stage at work: its model, optimizer and the steps whose losses were not read yet."""
 
-    def __init__(self, loop: Loop, stage: Stage, data: TrainingRows, positions: Sequence[int]) -> None:
-        self.loop, self.stage, self.data = loop, stage, data
+    def __init__(
+        self, loop: Loop, stage: Stage, data: TrainingRows, positions: Sequence[int], selection: Selection | None
+    ) -> None:
+        self.loop, self.stage, self.data, self.selection = loop, stage, data, selection
         self.train_only()
         self.device = loop.accelerator.device
         settings = loop.settings
@@ -213,6 +219,8 @@ class _StageRun:
         """
         loop, stage = self.loop, self.stage
         factor = lr_factor(step, stage.steps, loop.settings.warmup_share, loop.settings.schedule)
+        if self.selection is not None:
+            factor *= self.selection.lr_share
         for group, most in zip(self.optimizer.param_groups, self.highest, strict=True):
             group["lr"] = most * factor
         rows = self.where[chosen]

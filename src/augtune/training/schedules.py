@@ -23,6 +23,7 @@ __all__ = [
     "Linear",
     "MultiStep",
     "Polynomial",
+    "ReduceOnPlateau",
     "Schedule",
     "Step",
     "lr_factor",
@@ -181,6 +182,33 @@ class InverseSqrt(Schedule):
         """Return 1 at first, 1 / sqrt(1 + steps / timescale) after the last step."""
         scale = self.timescale or max(1, warmup)
         return 1.0 / math.sqrt(1.0 + step / scale)
+
+
+class ReduceOnPlateau(Schedule):
+    """Is multiplied by a factor when the validation rows show no progress; needs validation rows.
+
+    What counts as progress is what ``keep_by`` measures. Only the last stage is evaluated, so stages before it are
+    trained at the highest learning rate throughout.
+    """
+
+    kind: ClassVar[str] = "reduce_on_plateau"
+
+    multiply: float = Field(default=0.5, gt=0, lt=1)
+    """What each fall leaves of the rate."""
+    patience: int = Field(default=2, ge=1)
+    """Evaluations without progress after which it falls."""
+    tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Progress has to be more than this."""
+    end: float = Field(default=0.01, gt=0, le=1)
+    """Share of the highest learning rate it never falls below."""
+
+    def factor(self, step: int, steps: int, warmup: int) -> float:
+        """Return 1: what the evaluations make of it is multiplied on top."""
+        return 1.0
+
+    def reduced(self, reductions: int) -> float:
+        """Return the share of the highest learning rate after so many falls."""
+        return max(float(self.multiply**reductions), self.end)
 
 
 class Cyclic(Schedule):

@@ -19,7 +19,7 @@ from augtune.model.mixing import Mixing
 from augtune.training import OPTIMIZERS, RECIPES, SCHEDULES
 from augtune.training.optimizers import AdamW, Optimizer
 from augtune.training.recipes import Recipe, Vanilla
-from augtune.training.schedules import Linear, Schedule
+from augtune.training.schedules import Constant, Linear, ReduceOnPlateau, Schedule
 
 __all__ = ["CheckerSettings", "TrainSettings"]
 
@@ -132,7 +132,15 @@ class TrainSettings(Settings):
     freeze_embeddings: bool = False
     """Leave the embeddings as they are: faster, and close in score on small data."""
     keep: Literal["last", "best"] = "last"
-    """Weights to keep: of the last step, or of the best macro-F1 on the validation rows."""
+    """Weights to keep: of the last step, or the best by the validation rows; best where patience or target is given."""
+    keep_by: Literal["macro_f1", "accuracy", "loss"] = "macro_f1"
+    """What best means, and progress: macro-F1, accuracy or cross-entropy on the validation rows."""
+    patience: int | None = Field(default=None, ge=1)
+    """Evaluations without progress after which training ends; None: all steps are taken."""
+    tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Progress has to be more than this to count against patience."""
+    target: float | None = Field(default=None, allow_inf_nan=False)
+    """Value of keep_by at which training ends."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"] | None = None
     """Probability from which a label is predicted, where a row may have several; None: 0.5. tuned: for each label the
     one with the best F1 on the validation rows."""
@@ -142,6 +150,14 @@ class TrainSettings(Settings):
     """How the checkers of imp and dimp are trained."""
     allow_missing: bool = False
     """Train although a class has no row; it can then never be predicted."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_the_best(cls, fields: Any) -> Any:
+        if isinstance(fields, Mapping) and "keep" not in fields:
+            if fields.get("patience") is not None or fields.get("target") is not None:
+                return {**fields, "keep": "best"}
+        return fields
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -191,6 +207,29 @@ class TrainSettings(Settings):
         if self.threshold is not None and task != "multi_label":
             problems.append(unfit("threshold", ("multi_label",), task))
         return list(dict.fromkeys(problems))
+
+    @property
+    def is_selected(self) -> bool:
+        """Whether validation rows are looked at while training runs."""
+        asked = self.keep == "best" or self.patience is not None or self.target is not None
+        return asked or isinstance(self.schedule, ReduceOnPlateau)
+
+    def measured(self) -> str:
+        """Return the first setting that needs validation rows, as it is written; empty where none does."""
+        needs = {
+            "patience": self.patience is not None,
+            "target": self.target is not None,
+            "schedule: reduce_on_plateau": isinstance(self.schedule, ReduceOnPlateau),
+            "keep: best": self.keep == "best",
+            "threshold: tuned": self.threshold == "tuned",
+        }
+        return next((name for name, needed in needs.items() if needed), "")
+
+    def unmeasured(self) -> Self:
+        """Return the same settings without what needs validation rows, for trainings that have none."""
+        schedule = Constant() if isinstance(self.schedule, ReduceOnPlateau) else self.schedule
+        threshold = None if self.threshold == "tuned" else self.threshold
+        return self.changed(keep="last", patience=None, target=None, schedule=schedule, threshold=threshold)
 
     def steps_for(self, rows: int) -> int:
         """Return the optimizer steps of a training on so many rows: ``steps``, or ``epochs`` worked out."""

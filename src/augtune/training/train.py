@@ -37,7 +37,8 @@ def train(
 
     Args:
         dataset: Human rows, synthetic rows or both; recipes tell them apart by their origin.
-        validation: Rows to select on; needed by ``keep: best``, and used by nothing else.
+        validation: Rows to select on; needed by ``keep: best``, ``patience``, ``target`` and ``reduce_on_plateau``, and
+            used by nothing else.
         seed: Any integer; 0 is a seed like any other.
         settings: How to train; the defaults if not given.
         checkers: Ready predictions for recipes that weigh rows (``make_checkers``); made here if not given.
@@ -47,7 +48,7 @@ def train(
         **overrides: Single settings, e.g. ``encoder=``, ``recipe=``, ``steps=``.
 
     Raises:
-        SettingsError: If settings are wrong, or ``keep: best`` has no validation rows.
+        SettingsError: If settings are wrong, or one of them needs validation rows and there are none.
         DataError: If the dataset cannot be trained on: fewer than two classes, a class without rows, rows that the
             recipe needs missing.
         TrainingError: If a loss is not finite.
@@ -63,10 +64,8 @@ def train(
 
 
 def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSettings) -> None:
-    if settings.keep == "best" and validation is None:
-        raise SettingsError("keep: best needs validation rows; none were given, so only 'last' can be kept")
-    if settings.threshold == "tuned" and validation is None:
-        raise SettingsError("threshold: tuned needs validation rows; none were given")
+    if settings.measured() and validation is None:
+        raise SettingsError(f"{settings.measured()} needs validation rows; none were given")
     misfits = settings.misfits(dataset.labels.task)
     if misfits:
         raise SettingsError(misfits)
