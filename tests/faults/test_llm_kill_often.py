@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,33 +29,23 @@ from augtune.llm.messages import Message, Request
 from augtune.llm.prices import Price
 from augtune.llm.tokens import most_tokens_in
 
-CALLS, KILLS, IN_FLIGHT = 500, 20, 8
-
-RUN = """
-import sys
-from augtune.llm.client import LLM
-from augtune.llm.messages import Message
-url, cache, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-with LLM("openai/m", base_url=url, cache=cache, max_in_flight=8, budget="5000 calls") as llm:
-    requests = [llm.request(messages=[Message("user", f"{i}")], max_tokens=5) for i in range(count)]
-    print("ready", flush=True)
-    answers = llm.send_all(requests)
-    print(*[answer.text for answer in answers], flush=True)
-"""
+LABELS = ("good", "bad")
+RUN = "import sys; from augtune.cli.main import main; sys.exit(main())"
 
 
 class Counting:
-    """A server with a thread per call that counts every call, by prompt and by the key that says it is the same one."""
+    """A server with a thread per call that counts every call and knows nothing of keys that say it is the same one."""
 
     def __init__(self, http: HTTPServer) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.lock = threading.Lock()
         self.asked: dict[str, int] = {}
-        self.keys: dict[str, set[str]] = {}
         self.billed: list[tuple[int, int]] = []
         self.draw = random.Random(0)
         self.in_flight = self.most_in_flight = 0
         self.wait_s = 0.003
+        self.hold_until = 0
+        self.is_held = threading.Event()
         self.url = http.url_for("/v1")
         http.expect_request("/v1/chat/completions").respond_with_handler(self.handle)
 
@@ -61,20 +54,27 @@ class Counting:
         prompt = body["messages"][0]["content"]
         with self.lock:
             self.asked[prompt] = self.asked.get(prompt, 0) + 1
-            self.keys.setdefault(prompt, set()).add(request.headers["Idempotency-Key"])
             usage = (self.draw.randint(1, len(prompt) + 8), self.draw.randint(1, body["max_tokens"]))
             self.billed.append(usage)
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        time.sleep(self.wait_s)
+            if self.in_flight >= self.hold_until:
+                self.is_held.set()
+        self.is_held.wait(10)
+        digest = hashlib.sha256(prompt.encode()).hexdigest()
+        time.sleep(self.wait_s * int(digest[0], 16) / 8)  # from none to twice as long
         with self.lock:
             self.in_flight -= 1
-        text = hashlib.sha256(prompt.encode()).hexdigest()[:8]
         reply = {
-            "choices": [{"message": {"content": text}, "finish_reason": "stop"}],
+            "choices": [{"message": {"content": text_of(digest)}, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": usage[0], "completion_tokens": usage[1]},
         }
         return Response(json.dumps(reply), content_type="application/json")
+
+
+def text_of(digest: str) -> str:
+    """Return a text of its own for each prompt; for one in sixteen something that is no row."""
+    return "<p>a page</p>" if digest[1] == "0" else f"a film like {digest[:12]}"
 
 
 @pytest.fixture
@@ -83,50 +83,86 @@ def server() -> Iterator[Counting]:
         yield Counting(http)
 
 
-def start(server: Counting, cache: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", RUN, server.url, str(cache), str(CALLS)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+class Runs:
+    """The same ``augtune generate`` over and over, in one folder.
+
+    Args:
+        server: Who is asked.
+        folder: Where the files go.
+        rows: Rows wanted of each of the two labels.
+    """
+
+    def __init__(self, server: Counting, folder: Path, rows: int) -> None:
+        folder.mkdir()
+        self.server, self.folder, self.rows = server, folder, rows
+        human = [f"a {i} film that I saw,{LABELS[i % 2]}" for i in range(600)]
+        (folder / "human.csv").write_text("\n".join(["text,label", *human]))
+
+    def start(self) -> subprocess.Popen[str]:
+        here = self.folder
+        command = [sys.executable, "-c", RUN, "generate", str(here / "human.csv"), "--kind", "fewshot"]
+        command += ["--set", f"per_class={self.rows}", "--llm", "openai/m", "--base-url", self.server.url]
+        command += [
+            "--budget",
+            "5000 calls",
+            "--out",
+            str(here / "rows.jsonl"),
+            "--dropped",
+            str(here / "dropped.jsonl"),
+        ]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish(self) -> tuple[bytes, bytes]:
+        """Run to the end; return the rows kept and the rows dropped."""
+        process = self.start()
+        _, said = process.communicate(timeout=150)
+        assert process.returncode == 0, said
+        return (self.folder / "rows.jsonl").read_bytes(), (self.folder / "dropped.jsonl").read_bytes()
+
+    def kill(self, draw: random.Random) -> bool:
+        """Start a run and kill it after some calls and some time; return whether it was still running."""
+        process = self.start()
+        until = sum(self.server.asked.values()) + draw.randint(0, 50)
+        while process.poll() is None and sum(self.server.asked.values()) < until:
+            time.sleep(0.001)
+        time.sleep(draw.uniform(0.0, 0.02))
+        process.kill()
+        process.communicate()
+        return process.returncode == -signal.SIGKILL
+
+    def table(self, query: str) -> list[tuple[int, ...]]:
+        with closing(sqlite3.connect(self.folder / "rows.cache.sqlite")) as file:
+            return file.execute(query).fetchall()
 
 
-def wait_for(server: Counting, process: subprocess.Popen[str], *, calls: int) -> None:
-    """Wait until so many more calls have come in, or there is no one left to make them."""
-    until = sum(server.asked.values()) + calls
-    while process.poll() is None and sum(server.asked.values()) < until:
-        time.sleep(0.001)
+def check_kills(server: Counting, folder: Path, *, rows: int, kills: int, seed: int) -> None:
+    draw = random.Random(seed)
+    alone = Runs(server, folder / "alone", rows).finish()
+    calls = sum(server.asked.values())
+    server.asked.clear()
+    runs = Runs(server, folder / "killed", rows)
+    cut = sum(runs.kill(draw) for _ in range(kills))
+    assert runs.finish() == alone
+    kept, dropped = (len(lines.splitlines()) for lines in alone)
+    assert kept == 2 * rows
+    assert dropped > 0
+    # Every call the server counted is a row that was kept or one on record as dropped; none was made twice.
+    assert sum(server.asked.values()) == len(server.asked) == calls == kept + dropped
+    assert runs.table("SELECT count(*) FROM replies") == [(calls,)]
+    assert runs.table("SELECT count(*), count(DISTINCT key) FROM payments") == [(calls, calls)]
+    assert runs.table("SELECT count(*) FROM claims") == [(0,)]
+    assert cut >= kills // 2
+
+
+def test_a_run_killed_now_and_then_makes_each_call_once(server: Counting, tmp_path: Path):
+    server.wait_s = 0.05
+    check_kills(server, tmp_path, rows=40, kills=3, seed=1)
 
 
 @pytest.mark.slow
-def test_20_kills_in_500_calls_repeat_only_what_was_in_flight(server: Counting, tmp_path: Path):
-    draw = random.Random(3)
-    alone, _ = start(server, tmp_path / "alone.sqlite").communicate(timeout=100)
-    assert sum(server.asked.values()) == CALLS
-    server.asked.clear()
-    cut = 0
-    for _ in range(KILLS):
-        process = start(server, tmp_path / "c.sqlite")
-        wait_for(server, process, calls=draw.randint(0, 40))
-        time.sleep(draw.uniform(0.0, 0.005))
-        process.kill()
-        cut += process.communicate()[0] == ""
-    out, _ = start(server, tmp_path / "c.sqlite").communicate(timeout=100)
-    assert cut >= KILLS // 2
-    assert out == alone
-    made = sum(server.asked.values())
-    assert len(server.asked) == CALLS
-    assert CALLS <= made <= CALLS + IN_FLIGHT * KILLS
-    assert max(server.asked.values()) <= 1 + KILLS
-    # To a server that honours the key they were the same call.
-    assert all(len(keys) == 1 for keys in server.keys.values())
-    assert len({key for keys in server.keys.values() for key in keys}) == CALLS
-    with sqlite3.connect(tmp_path / "c.sqlite") as file:
-        kept = file.execute("SELECT count(*) FROM replies").fetchone()[0]
-        paid = file.execute("SELECT count(*), count(DISTINCT key) FROM payments").fetchone()
-    file.close()
-    assert kept == paid[1] == CALLS
-    assert paid[0] <= made
+def test_20_kills_in_500_calls_make_each_call_once(server: Counting, tmp_path: Path):
+    server.wait_s = 0.05
+    check_kills(server, tmp_path, rows=235, kills=20, seed=3)
 
 
 def requests(llm: LLM, draw: random.Random) -> list[Request]:
@@ -144,12 +180,13 @@ def test_a_budget_holds_with_64_in_flight_at_random_prices(server: Counting, see
     server.draw, server.wait_s = random.Random(seed), 0.05
     with LLM("openai/m", base_url=server.url, price=price, budget=f"{budget:f} USD", max_in_flight=64) as llm:
         asked = requests(llm, draw)
+        at_most = [price.most_usd(tokens_in=most_tokens_in(r), tokens_out=r.max_tokens or 0) for r in asked]
+        server.hold_until = sum(total <= budget for total in itertools.accumulate(at_most[:64]))
         with pytest.raises(BudgetError):
             llm.send_all(asked)
         spent = sum((price.usd(tokens_in=ins, tokens_out=outs) for ins, outs in server.billed), Decimal(0))
         assert spent <= budget
         assert llm.paid.calls == len(server.billed)
         assert llm.paid.usd == pytest.approx(float(spent))
-        dearest = max(price.most_usd(tokens_in=most_tokens_in(r), tokens_out=r.max_tokens or 0) for r in asked)
-        assert budget - spent < dearest
-    assert server.most_in_flight > 24
+        assert budget - spent < max(at_most)
+    assert server.most_in_flight >= server.hold_until > 8

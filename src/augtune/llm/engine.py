@@ -10,17 +10,21 @@ from augtune.core.errors import StorageError
 from augtune.core.outcomes import Cost
 from augtune.llm import loop
 from augtune.llm.batch import MOST_CALLS, Batch
+from augtune.llm.claims import Claims
+from augtune.llm.elsewhere import Elsewhere
 from augtune.llm.jobs import Jobs
 from augtune.llm.layers.cache import Cache
 from augtune.llm.layers.meter import Meter
 from augtune.llm.layers.pace import Pace
 from augtune.llm.layers.retry import Retry, RetryPolicy
 from augtune.llm.layers.wire import Wire
+from augtune.llm.payments import most_of
 from augtune.llm.prices import Budget, Price
 from augtune.llm.provider import Provider
 from augtune.llm.providers.batch_files import BatchFiles
 from augtune.llm.providers.openai import OpenAI
 from augtune.llm.providers.replay import Replay
+from augtune.llm.sending import Sending, is_sent_apart
 from augtune.llm.settings import LLMSettings
 from augtune.llm.store import Store
 
@@ -36,7 +40,7 @@ class Engine:
         Pace       when it is its turn
           Meter      if the budget covers it
             Wire       at once, within the time limit
-              provider
+              provider, or the process that asks it and keeps its replies (``Sending``)
     ```
 
     A recording needs none but the cache, which keeps what was served of it.
@@ -49,26 +53,46 @@ class Engine:
 
     def __init__(self, provider: Provider, settings: LLMSettings, price: Price | None) -> None:
         self._meter: Meter | None = None
-        self.store = Store(None if isinstance(provider, Replay) else settings.cache)
+        path = None if isinstance(provider, Replay) else settings.cache
+        self.store = Store(path)
         jobs = _jobs(provider, settings, self.store)
-        answering = self._innermost = provider if jobs is None else _batch(provider, jobs, settings)
-        self.wire = Wire(answering, None if getattr(answering, "takes_its_time", False) else settings.timeout_s)
+        self._claims = None if path is None else Claims(self.store, path)
+        self._elsewhere = None if self._claims is None else Elsewhere(self._claims, self.store)
+        self._innermost = answering = _innermost(provider, jobs, settings, price)
+        timeout_s = None if getattr(answering, "takes_its_time", False) else settings.timeout_s
+        self.wire = Wire(answering, timeout_s, is_timed=not isinstance(answering, Sending))
         inner: Provider = self.wire
         if not isinstance(provider, Replay):
-            self._meter = Meter(
-                self.wire,
-                budget=None if settings.budget is None else Budget.parse(settings.budget),
-                price=price,
-                paid=self.store.payments() if settings.budget else (),
-                record=self.store.pay,
-                resumed=() if jobs is None else (r for job in jobs.under_way() for r in job.requests.values()),
-                survives=None if jobs is None else jobs.has,
-            )
-            if isinstance(answering, Batch) and jobs is not None:
-                self._resume(answering, jobs, self._meter)
+            self._meter = self._metered(settings, price, jobs)
             inner = Retry(_pace(self._meter, settings), RetryPolicy(give_up_after_s=settings.give_up_after_s))
-        self._cache = Cache(inner, self.store)
+        is_kept = isinstance(answering, Sending)
+        self._cache = Cache(inner, self.store, elsewhere=self._elsewhere, is_kept=is_kept)
         self.provider: Provider = self._cache
+
+    def _metered(self, settings: LLMSettings, price: Price | None, jobs: Jobs | None) -> Meter:
+        """Return the meter, which knows of the calls that are out already: in batches, or made by other processes."""
+        answering, elsewhere = self._innermost, self._elsewhere
+        out = [] if jobs is None else [most_of(r, price) for job in jobs.under_way() for r in job.requests.values()]
+        out += [] if elsewhere is None else elsewhere.out
+        paid = self.store.payments() if elsewhere is None else elsewhere.paid
+        sent_apart = answering if isinstance(answering, Sending) else None
+        meter = Meter(
+            self.wire,
+            budget=None if settings.budget is None else Budget.parse(settings.budget),
+            price=price,
+            paid=paid if settings.budget else (),
+            record=self.store.pay if sent_apart is None else None,
+            resumed=out,
+            survives=jobs.has if jobs is not None else sent_apart.has_out if sent_apart is not None else None,
+        )
+        if elsewhere is not None:
+            elsewhere.ledger = meter
+            loop.submit(elsewhere.look())
+        if sent_apart is not None:
+            sent_apart.books = meter
+        if isinstance(answering, Batch) and jobs is not None:
+            self._resume(answering, jobs, meter)
+        return meter
 
     def _resume(self, batch: Batch, jobs: Jobs, meter: Meter) -> None:
         batch.books = meter
@@ -100,9 +124,15 @@ class Engine:
         """Close the provider's connections and the store."""
         if isinstance(self._innermost, Batch):
             self._innermost.let_go()
+        if self._elsewhere is not None:
+            self._elsewhere.close()
+        if isinstance(self._innermost, Sending):
+            self._innermost.close()
         close: Any = getattr(self._innermost, "aclose", None)
         if close is not None:
             loop.submit(close())
+        if self._claims is not None:
+            self._claims.close()
         self.store.close()
 
 
@@ -117,10 +147,15 @@ def _jobs(provider: Provider, settings: LLMSettings, store: Store) -> Jobs | Non
         raise
 
 
-def _batch(provider: Provider, jobs: Jobs, settings: LLMSettings) -> Provider:
-    if not isinstance(provider, OpenAI) or settings.batch is None:
+def _innermost(provider: Provider, jobs: Jobs | None, settings: LLMSettings, price: Price | None) -> Provider:
+    """Return who answers: the provider, its batches, or a process of its own that asks it."""
+    if not isinstance(provider, OpenAI):
         return provider
-    return Batch(BatchFiles(provider), jobs, settings.batch, give_up_after_s=settings.give_up_after_s)
+    if jobs is not None and settings.batch is not None:
+        return Batch(BatchFiles(provider), jobs, settings.batch, give_up_after_s=settings.give_up_after_s)
+    if settings.cache is not None and is_sent_apart(provider, settings, price):
+        return Sending(provider, cache=settings.cache, timeout_s=settings.timeout_s, price=price)
+    return provider
 
 
 def _pace(inner: Provider, settings: LLMSettings) -> Pace:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from augtune.core.errors import ProviderError
 
-__all__ = ["CallError", "Kind", "is_fatal", "is_limit", "may_be_billed"]
+__all__ = ["CallError", "Kind", "TakenError", "is_fatal", "is_limit", "may_be_billed"]
 
 Kind = Literal["limit", "server", "lost", "connection", "request", "setup"]
 
@@ -30,6 +30,13 @@ class CallError(ProviderError):
     ) -> None:
         super().__init__(message, hint=hint, retryable=kind in RETRYABLE, retry_after_s=retry_after_s)
         self.kind: Kind = kind
+
+
+class TakenError(ProviderError):
+    """A call that was not made because another process has it out, or had; its reply will be in the cache."""
+
+    def __init__(self) -> None:
+        super().__init__("another process makes this call.")
 
 
 def is_limit(error: ProviderError) -> bool:

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Mail", "call_soon", "submit"]
+__all__ = ["Mail", "call_soon", "is_here", "submit"]
 
 T = TypeVar("T")
 
@@ -77,6 +77,11 @@ def submit(work: Coroutine[Any, Any, T]) -> Future[T]:
 def call_soon(function: Any, *args: Any) -> None:
     """Run a plain function on the engine's loop, soon; safe from any thread."""
     _running().call_soon_threadsafe(function, *args)
+
+
+def is_here() -> bool:
+    """Return whether the code that asks runs on the engine's loop."""
+    return _worker is not None and threading.current_thread() is _worker.thread
 
 
 def _close() -> None:

@@ -58,6 +58,10 @@ class LLMSettings(Settings):
     give_up_after_s: float = Field(default=600.0, ge=0, allow_inf_nan=False)
     """Most seconds one call waits between attempts, all its waits together."""
 
+    own_process: bool = True
+    """Make calls that cost money in a small process of its own, so that when this one is killed those that are out are
+    still answered and kept; false makes them in this one. It applies where replies are kept in a file."""
+
     local: LocalOptions = Field(default_factory=LocalOptions)
     """How a model in this process (local/FOLDER, local/HUB_NAME) runs: {device, dtype, batch_size, revision}."""
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from augtune.core.errors import StorageError
 from augtune.core.fingerprint import canonical
-from augtune.llm.layers.meter import Payment
 from augtune.llm.messages import Reply, Request
+from augtune.llm.payments import Payment
 from augtune.llm.providers.replay import Recorded
 
 __all__ = ["Store"]
@@ -32,6 +32,8 @@ PRAGMA user_version = {VERSION};
 LATER = (  # tables that came after version 1's first files
     "CREATE TABLE IF NOT EXISTS jobs (name TEXT PRIMARY KEY, id TEXT, is_done INTEGER NOT NULL, at REAL NOT NULL)",
     "CREATE TABLE IF NOT EXISTS job_calls (key TEXT PRIMARY KEY, job TEXT NOT NULL, request TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, sender INTEGER NOT NULL, is_left INTEGER NOT NULL,"
+    " usd TEXT, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL)",
 )
 
 
@@ -114,6 +116,17 @@ class Store:
             rows = self._file.execute("SELECT key, usd, tokens_in, tokens_out FROM payments ORDER BY number").fetchall()
         return [Payment(key, None if usd is None else Decimal(usd), ins, outs) for key, usd, ins, outs in rows]
 
+    def payments_after(self, number: int, key: str) -> list[Payment]:
+        """Return what a call cost, of the payments made after the one with a number."""
+        select = "SELECT usd, tokens_in, tokens_out FROM payments WHERE number > ? AND key = ? ORDER BY number"
+        rows = self.execute(select, (number, key))
+        return [Payment(key, None if usd is None else Decimal(usd), ins, outs) for usd, ins, outs in rows]
+
+    @property
+    def last_payment(self) -> int:
+        """The number of the latest payment; 0 if there is none."""
+        return int(self.execute("SELECT coalesce(max(number), 0) FROM payments")[0][0])
+
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """Run one statement on further tables of the file and return its rows."""
         with self._guard():
@@ -121,8 +134,11 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep all that is done within, or none of it if the process is killed."""
+        """Keep all that is done within, or none of it if the process is killed; one within another is part of it."""
         with self._lock:
+            if self._file.in_transaction:
+                yield
+                return
             self.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -13,8 +13,8 @@ import pytest
 from augtune.core.errors import StorageError
 from augtune.llm.failures import CallError
 from augtune.llm.layers.cache import Cache
-from augtune.llm.layers.meter import Payment
 from augtune.llm.messages import Reply, Request
+from augtune.llm.payments import Payment
 from augtune.llm.store import Store
 
 from .conftest import Obedient, ask
@@ -56,7 +56,7 @@ FILL = """
 import sys
 from decimal import Decimal
 from pathlib import Path
-from augtune.llm.layers.meter import Payment
+from augtune.llm.payments import Payment
 from augtune.llm.messages import Reply, Request
 from augtune.llm.store import Store
 store = Store(Path(sys.argv[1]))

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from augtune.core.errors import BudgetError, ProviderError, SettingsError
 from augtune.core.outcomes import Cost
 from augtune.llm.failures import CallError
-from augtune.llm.layers.meter import Meter, Payment
+from augtune.llm.layers.meter import Meter
 from augtune.llm.messages import Reply, Request
+from augtune.llm.payments import Payment
 from augtune.llm.prices import FREE, Budget, Price, list_price
 from augtune.llm.tokens import most_tokens_in
 

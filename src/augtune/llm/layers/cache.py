@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from augtune.llm.elsewhere import Elsewhere
+from augtune.llm.failures import TakenError
 from augtune.llm.messages import Reply, Request
 from augtune.llm.provider import Provider
 from augtune.llm.store import Store
@@ -17,13 +19,19 @@ class Cache:
     Args:
         inner: Who is asked what is not known yet.
         store: Where replies are kept.
+        elsewhere: The calls that other processes have out with the same store; None if it is in memory.
+        is_kept: Whether replies come from ``inner`` as they are in the store already.
     """
 
-    def __init__(self, inner: Provider, store: Store) -> None:
+    def __init__(
+        self, inner: Provider, store: Store, *, elsewhere: Elsewhere | None = None, is_kept: bool = False
+    ) -> None:
         self.hits = 0
         self.answered = 0
         self._inner = inner
         self._store = store
+        self._elsewhere = elsewhere
+        self._is_kept = is_kept
         self._flying: dict[str, asyncio.Future[Reply]] = {}
 
     async def send(self, request: Request) -> Reply:
@@ -49,7 +57,7 @@ class Cache:
         flying: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._flying[request.key] = flying
         try:
-            reply = self._store.put(request, await self._inner.send(request))
+            reply = await self._found_elsewhere(request) or await self._ask(request)
             self.answered += 1
         except asyncio.CancelledError:
             flying.cancel()
@@ -63,3 +71,26 @@ class Cache:
             return reply
         finally:
             del self._flying[request.key]
+
+    async def _ask(self, request: Request) -> Reply:
+        while True:
+            try:
+                reply = await self._inner.send(request)
+            except TakenError:
+                if self._elsewhere is None:
+                    raise
+                self._elsewhere.add(request.key)
+                found = await self._found_elsewhere(request)
+                if found is not None:
+                    return found
+            else:
+                return reply if self._is_kept else self._store.put(request, reply)
+
+    async def _found_elsewhere(self, request: Request) -> Reply | None:
+        """Return the reply to a call that another process has out, once it is there; None if nothing came of it."""
+        if self._elsewhere is None or request.key not in self._elsewhere:
+            return None
+        await self._elsewhere.landed(request.key)
+        known = self._store.get(request.key)
+        self.hits += known is not None
+        return known

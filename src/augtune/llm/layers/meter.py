@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from augtune.core.errors import BudgetError, ProviderError, SettingsError
 from augtune.core.outcomes import Cost
-from augtune.llm.failures import may_be_billed
 from augtune.llm.messages import Reply, Request
-from augtune.llm.prices import FREE, Budget, Price
+from augtune.llm.payments import Payment, most_of, paid_for
+from augtune.llm.prices import Budget, Price
 from augtune.llm.provider import Provider
-from augtune.llm.tokens import most_tokens_in
 
-__all__ = ["Meter", "Payment"]
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """What one call cost.
-
-    Args:
-        key: Key of its request.
-        usd: US dollars; None if the price is unknown.
-        tokens_in: Prompt tokens.
-        tokens_out: Tokens of the reply.
-    """
-
-    key: str
-    usd: Decimal | None
-    tokens_in: int
-    tokens_out: int
+__all__ = ["Meter"]
 
 
 class Meter:
@@ -48,9 +29,9 @@ class Meter:
         price: What tokens cost; None if unknown.
         paid: Payments made before, by earlier runs with the same cache; they count towards the budget.
         record: Called with each payment.
-        resumed: Calls of earlier runs that are still out, in batches; what they may cost is set aside from the start.
-        survives: Given for calls made in batches: whether the call with a key was sent, so that it goes on at the
-            provider when no one here waits for it any more. One that was not costs nothing.
+        resumed: The most that calls of other runs can cost that are still out; it is set aside from the start.
+        survives: Given where calls outlive this process: whether the call with a key was sent, so that it goes on when
+            no one here waits for it any more. One that was not costs nothing.
 
     Raises:
         SettingsError: If the budget is in money and the price is unknown.
@@ -64,7 +45,7 @@ class Meter:
         price: Price | None,
         paid: Iterable[Payment] = (),
         record: Callable[[Payment], None] | None = None,
-        resumed: Iterable[Request] = (),
+        resumed: Iterable[Payment] = (),
         survives: Callable[[str], bool] | None = None,
     ) -> None:
         self._inner = inner
@@ -79,7 +60,7 @@ class Meter:
         self._calls = self._tokens_in = self._tokens_out = 0
         self._survives = survives
         self._stalled: Exception | None = None
-        self._resumed = {request.key: self._most(request) for request in resumed}
+        self._resumed = {most.key: most for most in resumed}
         self._held = sum((self._amount(most) for most in self._resumed.values()), Decimal(0))
         self._in_flight = len(self._resumed)
 
@@ -108,9 +89,9 @@ class Meter:
         reply = None
         try:
             reply = await self._inner.send(request)
-            paid = self._actual(request, reply, most)
+            paid = paid_for(reply, most, self._price)
         except ProviderError as error:
-            paid = self._actual(request, None, most) if may_be_billed(error) else None
+            paid = paid_for(error, most, self._price)
             raise
         except asyncio.CancelledError:
             paid = most if self._survives is None else None
@@ -122,14 +103,23 @@ class Meter:
                 self._settle(most, paid)
         return reply
 
-    def book(self, request: Request, reply: Reply | None) -> None:
-        """Book a call of an earlier run that no one here asked for, or let go of it if nothing came of it."""
+    def book(self, request: Request, outcome: Reply | Exception | None) -> None:
+        """Book a call that no one here waits for, or let go of it if nothing came of it."""
         most = self._resumed.pop(request.key, None)
-        paid = None if reply is None else self._actual(request, reply, self._most(request))
+        paid = None if outcome is None else paid_for(outcome, most_of(request, self._price), self._price)
         if most is not None:
             self._settle(most, paid)
         elif paid is not None:
             self._pay(paid)
+
+    def land(self, key: str, payments: Sequence[Payment]) -> None:
+        """Count what a call cost that another process made and put on record."""
+        most = self._resumed.pop(key, None)
+        amount = sum((self._amount(payment) for payment in payments), Decimal(0)) if self._budget else Decimal(0)
+        self._spent += amount
+        self._earlier += amount
+        if most is not None:
+            self._settle(most, None)
 
     def stall(self, error: Exception) -> None:
         """Take note that calls of earlier runs will not be settled in this one: who waits for that is told so."""
@@ -137,20 +127,11 @@ class Meter:
         self._settled.set()
 
     def _most(self, request: Request) -> Payment:
-        tokens_in, tokens_out = most_tokens_in(request), request.max_tokens or 0
         if self._budget is not None and self._budget.unit != "calls" and _is_endless(request):
             raise SettingsError(
                 f"max_tokens: missing; a budget of {self._budget} can only be held if the length of a reply is limited"
             )
-        usd = None if self._price is None else self._price.most_usd(tokens_in=tokens_in, tokens_out=tokens_out)
-        return Payment(request.key, usd, tokens_in, tokens_out)
-
-    def _actual(self, request: Request, reply: Reply | None, most: Payment) -> Payment:
-        if reply is None or (reply.tokens_in + reply.tokens_out == 0 and self._price != FREE):
-            return most
-        counts = {"tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out}
-        usd = None if self._price is None else self._price.usd(**counts, tokens_cached=reply.tokens_cached)
-        return Payment(request.key, usd, **counts)
+        return most_of(request, self._price)
 
     def _amount(self, payment: Payment) -> Decimal:
         if self._budget is None:

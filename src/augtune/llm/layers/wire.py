@@ -20,10 +20,12 @@ class Wire:
     Args:
         inner: Who is asked.
         timeout_s: Seconds until the whole reply has to be there; None for a provider that has a line of its own.
+        is_timed: Whether this layer keeps the time; False where whoever is asked does.
     """
 
-    def __init__(self, inner: Provider, timeout_s: float | None) -> None:
+    def __init__(self, inner: Provider, timeout_s: float | None, *, is_timed: bool = True) -> None:
         self._inner = inner
+        self._is_timed = is_timed
         self._timeout_s = timeout_s
         self._out: set[asyncio.Task[Any] | None] = set()
         self._last: set[asyncio.Task[Any]] = set()
@@ -37,7 +39,7 @@ class Wire:
         task = asyncio.current_task()
         self._out.add(task)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s if self._is_timed else None):
                 return await self._inner.send(request)
         except Exception as error:
             if task in self._last:
