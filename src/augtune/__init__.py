@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from augtune.generation.rephrase import Rephrase
     from augtune.llm.client import LLM
     from augtune.model.fitted import Fitted
+    from augtune.model.importers import import_classifier
     from augtune.reporting.html import report
     from augtune.training.checkers import make_checkers
     from augtune.training.recipes import Dimp, Imp, TwoStage, Vanilla
@@ -118,6 +119,7 @@ _HOME = {
     "evaluate": "evaluation.scores",
     "finetune": "collaboration.tune.finetune",
     "generate": "generation.base",
+    "import_classifier": "model.importers",
     "load": "data.load",
     "make_checkers": "training.checkers",
     "out_of_fold": "collaboration.tune.data",
