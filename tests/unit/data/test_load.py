@@ -9,8 +9,8 @@ import pytest
 from augtune.core.dataset import HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.labels import Labels
-from augtune.data.classes import MANY, MEASURED
 from augtune.data import load
+from augtune.data.classes import MANY, MEASURED
 
 
 def csv(path, *rows, header="text,label"):
