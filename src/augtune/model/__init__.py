@@ -17,11 +17,15 @@ __all__ = ["HEADS", "LOSSES", "MIXINGS", "Fitted"]
 LOSSES: Catalog[Settings] = Catalog(
     "loss",
     {
-        "cross_entropy": Row("augtune.model.losses:CrossEntropy", "Cross-entropy, with label smoothing if wanted."),
-        "focal": Row("augtune.model.losses:Focal", "Down-weigh rows the model finds easy."),
-        "ldam": Row("augtune.model.losses:Ldam", "Ask rarer classes for a wider margin, and weigh them more."),
-        "logit_adjustment": Row("augtune.model.losses:LogitAdjustment", "Make up for class shares in the logits."),
-        "dimp": Row("augtune.model.losses:Dimp", "Weigh rows by checked quality over the model's own confidence."),
+        "cross_entropy": Row(
+            "augtune.model.losses.cross_entropy:CrossEntropy", "Cross-entropy, with label smoothing if wanted."
+        ),
+        "focal": Row("augtune.model.losses.focal:Focal", "Down-weigh rows the model finds easy."),
+        "ldam": Row("augtune.model.losses.ldam:Ldam", "Ask rarer classes for a wider margin, and weigh them more."),
+        "logit_adjustment": Row(
+            "augtune.model.losses.logit_adjustment:LogitAdjustment", "Make up for class shares in the logits."
+        ),
+        "dimp": Row("augtune.model.losses.dimp:Dimp", "Weigh rows by checked quality over the model's own confidence."),
         "mse": Row("augtune.model.task_losses:Mse", "Squared error on the scale of ordered labels (task ordinal)."),
         "bce": Row("augtune.model.task_losses:Bce", "Binary cross-entropy of each label (task multi_label)."),
     },

@@ -31,14 +31,17 @@ __all__ = [
 RECIPES: Catalog[Recipe] = Catalog(
     "recipe",
     {
-        "vanilla": Row("augtune.training.recipes:Vanilla", "One stage on all rows, everything trained."),
+        "vanilla": Row("augtune.training.recipes.vanilla:Vanilla", "One stage on all rows, everything trained."),
         "two_stage": Row(
-            "augtune.training.recipes:TwoStage",
+            "augtune.training.recipes.two_stage:TwoStage",
             "The top on the synthetic rows first, then everything on the human rows.",
         ),
-        "imp": Row("augtune.training.recipes:Imp", "Weigh synthetic rows by checked quality over checked diversity."),
+        "imp": Row(
+            "augtune.training.recipes.imp:Imp", "Weigh synthetic rows by checked quality over checked diversity."
+        ),
         "dimp": Row(
-            "augtune.training.recipes:Dimp", "Weigh synthetic rows by checked quality over the model's own confidence."
+            "augtune.training.recipes.dimp:Dimp",
+            "Weigh synthetic rows by checked quality over the model's own confidence.",
         ),
     },
 )

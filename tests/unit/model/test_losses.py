@@ -7,6 +7,8 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from augtune.core.errors import SettingsError
 from augtune.model.losses import (
@@ -52,6 +54,38 @@ def labels() -> list[int]:
 def test_effective_weights_and_margins_are_those_of_two_stage(counts, weights, margins):
     assert class_weights(torch.tensor(counts), "effective").tolist() == pytest.approx(weights, abs=1e-5)
     assert class_margins(torch.tensor(counts)).tolist() == pytest.approx(margins, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kept", "weights", "margin"),
+    [
+        (360, [1.7909, 0.2091], 0.2810),
+        (721, [1.6265, 0.3735], 0.3343),
+        (1082, [1.4941, 0.5059], 0.3700),
+        (1443, [1.3854, 0.6146], 0.3976),
+        (1804, [1.2945, 0.7055], 0.4204),
+        (2164, [1.2177, 0.7823], 0.4400),
+        (2525, [1.1516, 0.8484], 0.4573),
+        (2886, [1.0943, 0.9057], 0.4729),
+        (3247, [1.0442, 0.9558], 0.4870),
+    ],
+)
+def test_effective_weights_and_margins_at_every_imbalance_of_sst2(kept, weights, margin):
+    counts = torch.tensor([kept, 3608])
+    assert class_weights(counts, "effective").tolist() == pytest.approx(weights, abs=5.1e-5)
+    assert class_margins(counts).tolist() == pytest.approx([0.5, margin], abs=5.1e-5)
+
+
+@settings(deadline=None)
+@given(counts=st.lists(st.integers(0, 100_000), min_size=1, max_size=6).filter(any), power=st.floats(0, 2))
+def test_weights_of_classes_that_have_rows_sum_to_their_number(counts, power):
+    rows = torch.tensor(counts)
+    present = rows > 0
+    for weights in (class_weights(rows, "inverse", power=power), class_weights(rows, "effective")):
+        assert weights[present].sum().item() == pytest.approx(present.sum().item(), rel=1e-5)
+        assert (weights > 0).all()
+        rarest = weights[rows.where(present, rows.max() + 1).argmin()]
+        assert weights[~present].tolist() == pytest.approx([rarest.item()] * int((~present).sum()))
 
 
 def test_ldam_is_the_stage_one_loss_of_two_stage():

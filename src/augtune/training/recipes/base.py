@@ -1,0 +1,51 @@
+"""What every recipe shares: stages, rows it cannot do without, and the weights rows get."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from augtune.core.settings import Settings
+from augtune.core.tables import Weights
+from augtune.core.task import TaskName
+from augtune.training.stages import Stage
+
+if TYPE_CHECKING:
+    from augtune.core.dataset import Dataset
+    from augtune.training.settings import TrainSettings
+    from augtune.training.tables import Checkers
+
+__all__ = ["Recipe"]
+
+
+class Recipe(Settings):
+    """Base of the recipes."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """The checkers it needs: ``quality``, ``diversity``."""
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
+    """The tasks it can be used for."""
+
+    def check(self, settings: TrainSettings) -> None:
+        """Raise a SettingsError where recipe and settings contradict each other."""
+
+    def stages(self, settings: TrainSettings, steps: int) -> list[Stage]:
+        """Return the stages in order; their steps sum to ``steps``.
+
+        Args:
+            settings: The training settings the recipe is part of.
+            steps: Optimizer steps to share out.
+        """
+        raise NotImplementedError
+
+    def require(self, dataset: Dataset) -> None:
+        """Raise a DataError if the dataset lacks rows the recipe cannot do without."""
+
+    def weights(self, rows: Dataset, checkers: Checkers | None) -> Weights | None:
+        """Return how much each row counts, where that is known before training; None: every row counts 1."""
+        return None
+
+    def quality(self, rows: Dataset, checkers: Checkers | None) -> np.ndarray | None:
+        """Return the ``(N,)`` quality the loss weighs rows by in each step, NaN for rows that count 1; or None."""
+        return None
