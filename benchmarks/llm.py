@@ -4,13 +4,14 @@
 
 A server in a process of its own answers every chat after 100 ms. In one run, in turn, 64 calls in flight:
 
-* augtune, every layer on: replies kept in a file, a budget in USD, retries, pace;
+* augtune, every layer on: replies kept in a file by the process that makes the calls, a budget in USD, retries, pace;
 * a bare asyncio loop of the same SDK, which keeps nothing and stops at the first error;
 * the bound that latency sets: 64 / 0.1 s = 640 calls/s.
 
 Augtune has to reach 0.9 of the smaller of the last two. Beside it: the sequential way of a script that makes one call
-after the other (a short sample, extrapolated), calls answered from the cache, and the memory held over many calls to a
-server without latency. Exit status 1 if a limit is missed.
+after the other (a short sample, extrapolated), the time to the first reply with and without a process of its own for the
+calls, calls answered from the cache, and the memory held over many calls to a server without latency, of both processes
+together. Exit status 1 if a limit is missed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import json
 import multiprocessing
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -150,6 +152,27 @@ def sequential(url: str, count: int) -> float:
         return count / (time.perf_counter() - start)
 
 
+FIRST = """
+import sys, time
+start = time.perf_counter()
+from augtune.llm.client import LLM
+from augtune.llm.messages import Message
+with LLM("openai/m", base_url=sys.argv[1], cache=sys.argv[2], own_process=sys.argv[3] == "True") as llm:
+    llm.send(llm.request(messages=[Message("user", "Hello.")], max_tokens=5))
+    print(time.perf_counter() - start)
+"""
+
+
+def first_reply(url: str, folder: str, *, own_process: bool, rounds: int = 5) -> float:
+    """Return the seconds from the import of augtune to the first reply, in a fresh process; median."""
+    took = []
+    for i in range(rounds):
+        cache = Path(folder) / f"first {own_process} {i}.sqlite"
+        command = [sys.executable, "-c", FIRST, url.replace("/v1", "/now/v1"), str(cache), str(own_process)]
+        took.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    return statistics.median(took)
+
+
 def replayed(url: str, count: int, folder: str) -> float:
     """Return the calls per second that are answered from the cache."""
     cache = Path(folder) / "replayed.sqlite"
@@ -178,8 +201,12 @@ def memory(url: str, count: int, folder: str, *, chunk: int = 1000) -> tuple[flo
 
 
 def resident_mb() -> float:
-    """Return the memory this process holds."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    """Return the memory held by this process and by the one that makes its calls."""
+    tasks = Path("/proc/self/task").iterdir()
+    children = [pid for task in tasks for pid in (task / "children").read_text().split()]
+    senders = [pid for pid in children if b"augtune.llm.sender" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(senders) == 1
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in ["self", *senders])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
@@ -199,6 +226,11 @@ def measure(url: str, folder: str, *, quick: bool) -> bool:
     one_by_one = sequential(url, 20)
     print(f"one call after the other         {one_by_one:8.1f} calls/s   extrapolated from 20 calls")
     print(f"augtune is faster by             {mine / one_by_one:8.0f} x", flush=True)
+    apart, here = (first_reply(url, folder, own_process=own) for own in (True, False))
+    print(
+        f"first reply, fresh process       {apart:8.2f} s         {here:.2f} s without a process for the calls",
+        flush=True,
+    )
     kept = 1_000 if quick else 10_000
     print(f"answered from the cache          {replayed(url, kept, folder):8.0f} calls/s   {kept} calls", flush=True)
     many = 5_000 if quick else 100_000
