@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from augtune.core.dataset import Example, HumanDataset
 from augtune.core.labels import Labels
 from augtune.core.seeds import generator
 from augtune.core.tables import Predictions
+from augtune.core.task import TaskName
 from augtune.evaluation import METRICS, TESTS
 from augtune.evaluation.comparisons import Runs, compare
 from augtune.evaluation.settings import EvaluateSettings
@@ -66,10 +69,20 @@ def test_false_claims_are_no_more_than_the_level_allows(test):
     assert claims <= 8  # 60 at 0.05: more than 8 has a chance of 0.4 %
 
 
+def under(name: TaskName, truth: HumanDataset, runs: Runs) -> tuple[HumanDataset, Runs]:
+    """The same rows and predictions where labels have an order, or where a row may have several."""
+    labels, many = Labels(LABELS.names, task=name), name == "multi_label"
+    rows = [replace(row, labels=(row.label,) if many else None) for row in truth]
+    made = tuple(Predictions(one.ids, one.probabilities, labels) for one in runs.predictions)
+    return HumanDataset.from_examples(rows, labels), replace(runs, predictions=made)
+
+
 @pytest.mark.parametrize("test", TESTS)
-@pytest.mark.parametrize("metric", METRICS)
-def test_every_metric_gets_a_p_and_says_where_it_comes_from(test, metric):
-    truth, arm, base = task((0.8, 0.6))
+@pytest.mark.parametrize(("metric", "name"), [(one, name) for one in METRICS for name in METRICS.load(one).tasks])
+def test_every_metric_gets_a_p_and_says_where_it_comes_from(test, metric, name):
+    rows, arm, base = task((0.8, 0.6))
+    truth, arm = under(name, rows, arm)
+    base = under(name, rows, base)[1]
     (found,) = compare(truth, arm, base, EvaluateSettings(metrics=(metric,), test=test, resamples=100))
     about_accuracy = test.startswith("mcnemar")
     assert found.test == (test if metric == "accuracy" or not about_accuracy else "paired_bootstrap")

@@ -16,9 +16,9 @@ from augtune.core.errors import DataError, SettingsError
 from augtune.core.seeds import generator
 from augtune.core.settings import Settings
 from augtune.core.tables import Predictions
+from augtune.evaluation.answers import aligned
 from augtune.evaluation.calibration import Temperature, fit_temperature
 from augtune.evaluation.metrics import CountMetric
-from augtune.evaluation.resample import aligned
 
 __all__ = ["RouteSettings", "route"]
 

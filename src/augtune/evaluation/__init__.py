@@ -23,6 +23,14 @@ METRICS: Catalog[Metric] = Catalog(
         "nll": Row("augtune.evaluation.metrics:Nll", "Mean of -log of the true label's probability; lower is better."),
         "brier": Row("augtune.evaluation.metrics:Brier", "Mean squared error of the probabilities; lower is better."),
         "auroc": Row("augtune.evaluation.ranking:Auroc", "Chance that a row of a label ranks above one of another."),
+        "micro_f1": Row(
+            "augtune.evaluation.metrics:MicroF1", "F1 of all decisions together; common labels count more."
+        ),
+        "hamming_loss": Row("augtune.evaluation.metrics:HammingLoss", "Share of wrong decisions over rows and labels."),
+        "mae": Row("augtune.evaluation.ordinal:Mae", "Mean distance on the scale of ordered labels; lower is better."),
+        "rmse": Row("augtune.evaluation.ordinal:Rmse", "Root mean squared distance on the scale; lower is better."),
+        "qwk": Row("augtune.evaluation.ordinal:Qwk", "Kappa of ordered labels, misses weighed by squared distance."),
+        "spearman": Row("augtune.evaluation.ordinal:Spearman", "Rank correlation on the scale of ordered labels."),
         "ece": Row("augtune.evaluation.metrics:Ece", "How far confidence is from accuracy; lower is better."),
     },
 )

@@ -9,8 +9,8 @@ import numpy as np
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.tables import Predictions
+from augtune.evaluation.answers import aligned
 from augtune.evaluation.metrics import confidence_bins
-from augtune.evaluation.resample import aligned
 
 __all__ = ["ConfidenceBin", "Temperature", "fit_temperature", "reliability"]
 

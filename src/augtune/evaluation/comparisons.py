@@ -12,12 +12,13 @@ from augtune.core.dataset import HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.seeds import generator
 from augtune.core.tables import Predictions
+from augtune.evaluation.answers import aligned, truth_of
 from augtune.evaluation.difference_tests.base import DifferenceTest, Pair
 from augtune.evaluation.difference_tests.bootstrap import PairedBootstrap
 from augtune.evaluation.effects import cliffs_delta
 from augtune.evaluation.intervals import Interval, percentile_interval
 from augtune.evaluation.metrics import Accuracy, ClassF1, Metric
-from augtune.evaluation.resample import aligned, pooled, resample, run_weights
+from augtune.evaluation.resample import pooled, resample, run_weights
 from augtune.evaluation.settings import Correction, EvaluateSettings
 from augtune.evaluation.significance import corrected, smallest_seen
 
@@ -149,7 +150,7 @@ def compare(
             smallest_p=smallest[tests[metric.key].kind],
             effects=_effects(pair, metric),
         )
-        for metric in asked.measured
+        for metric in pair.metrics
     )
 
 
@@ -159,14 +160,15 @@ def _pair(truth: HumanDataset, arm: Runs, baseline: Runs, asked: EvaluateSetting
     runs, others = len(arm.predictions), len(baseline.predictions)
     weights = run_weights(runs, asked.resamples, random)
     other_weights = weights if runs == others else run_weights(others, asked.resamples, random)
-    table, true = aligned([*arm.predictions, *baseline.predictions], truth), truth.label_indices
-    values = resample(table, true, asked.measured, resamples=asked.resamples, random=random)
+    table, true = aligned([*arm.predictions, *baseline.predictions], truth), truth_of(truth)
+    metrics = tuple(metric.bound(truth.labels) for metric in asked.measured)
+    values = resample(table, true, metrics, resamples=asked.resamples, random=random)
     known = [rows for rows in (arm.train_rows, baseline.train_rows) if rows is not None]
     return Pair(
         names=(arm.name, baseline.name),
         probabilities=(table[:runs], table[runs:]),
         truth=true,
-        metrics=asked.measured,
+        metrics=metrics,
         resampled={
             key: pooled(found[:, :runs], weights) - pooled(found[:, runs:], other_weights)
             for key, found in values.items()

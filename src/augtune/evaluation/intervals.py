@@ -10,8 +10,9 @@ import numpy as np
 from augtune.core.dataset import HumanDataset
 from augtune.core.seeds import generator
 from augtune.core.tables import Predictions
+from augtune.evaluation.answers import aligned, truth_of
 from augtune.evaluation.metrics import Metric
-from augtune.evaluation.resample import aligned, pooled, resample, run_weights
+from augtune.evaluation.resample import pooled, resample, run_weights
 
 __all__ = ["Interval", "mean_intervals", "percentile_interval"]
 
@@ -72,5 +73,5 @@ def mean_intervals(
     """
     random = generator(seed, "interval")
     weights = run_weights(len(runs), resamples, random)
-    values = resample(aligned(runs, truth), truth.label_indices, metrics, resamples=resamples, random=random)
+    values = resample(aligned(runs, truth), truth_of(truth), metrics, resamples=resamples, random=random)
     return {kind: percentile_interval(pooled(found, weights), level) for kind, found in values.items()}

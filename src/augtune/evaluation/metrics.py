@@ -15,8 +15,11 @@ import numpy as np
 from pydantic import Field
 
 from augtune.core.errors import SettingsError
+from augtune.core.labels import Labels
 from augtune.core.settings import Settings
+from augtune.core.task import TaskName, unfit
 from augtune.evaluation import METRICS
+from augtune.evaluation.answers import marked, right
 
 __all__ = [
     "DEFAULT_METRICS",
@@ -26,18 +29,21 @@ __all__ = [
     "ClassF1",
     "CountMetric",
     "Ece",
+    "HammingLoss",
     "MacroF1",
     "Mcc",
     "Metric",
+    "MicroF1",
     "Nll",
+    "SubsetAccuracy",
     "WeightedF1",
-    "class_counts",
     "confidence_bins",
     "metrics_of",
     "ratio",
 ]
 
 DEFAULT_METRICS = ("macro_f1", "accuracy")
+EVERY: tuple[TaskName, ...] = ("single_label", "ordinal", "multi_label")
 
 
 class Metric(Settings):
@@ -49,6 +55,20 @@ class Metric(Settings):
 
     title: ClassVar[str] = ""
     higher_is_better: ClassVar[bool] = True
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
+    """The tasks it is defined for."""
+    needs_probabilities: ClassVar[bool] = True
+    """False if the predicted labels are all it looks at."""
+
+    def bound(self, labels: Labels) -> Metric:
+        """Return the metric as it is measured on rows of these labels.
+
+        Raises:
+            SettingsError: If it is not defined for their task.
+        """
+        if labels.task not in self.tasks:
+            raise SettingsError(unfit(f"metric {self.kind}", self.tasks, labels.task))
+        return self
 
     @property
     def key(self) -> str:
@@ -60,7 +80,8 @@ class Metric(Settings):
 
         Args:
             probabilities: ``(N, K)``.
-            truth: ``(N,)`` column of each row's label.
+            truth: ``(N,)`` column of each row's label. Where rows may have several labels, both arrays are those that
+                ``augtune.evaluation.answers`` describes.
         """
         raise NotImplementedError
 
@@ -81,10 +102,11 @@ class Metric(Settings):
 class CountMetric(Metric):
     """Base of the metrics of hard predictions; all of them share the same sums."""
 
+    needs_probabilities: ClassVar[bool] = False
+
     def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-        """Return ``(N, 3K)``: one-hot of the class if predicted right, of the predicted class, of the true class."""
-        one_hot = np.eye(probabilities.shape[1])
-        predicted, true = one_hot[probabilities.argmax(axis=1)], one_hot[truth]
+        """Return ``(N, 3K)``: 1 for the classes predicted right, for those predicted and for the true ones."""
+        predicted, true = marked(probabilities, truth)
         return np.concatenate([predicted * true, predicted, true], axis=1)
 
     def of(self, sums: np.ndarray) -> np.ndarray:
@@ -98,14 +120,67 @@ class CountMetric(Metric):
 
 
 class Accuracy(CountMetric):
-    """Share of rows predicted right."""
+    """Share of rows predicted right; where a row may have several labels, all of them (subset accuracy)."""
 
     kind: ClassVar[str] = "accuracy"
     title: ClassVar[str] = "accuracy"
+    tasks: ClassVar[tuple[TaskName, ...]] = EVERY
+
+    def bound(self, labels: Labels) -> Metric:
+        """Return itself, or where a row may have several labels, the share of rows with exactly the right ones."""
+        return SubsetAccuracy() if labels.has_many else self
 
     def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return rows predicted right over rows."""
         return ratio(right.sum(axis=-1), true.sum(axis=-1))
+
+
+class SubsetAccuracy(Metric):
+    """What accuracy is where a row may have several labels: the share of rows with exactly the right ones."""
+
+    kind: ClassVar[str] = "accuracy"
+    title: ClassVar[str] = "subset accuracy"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("multi_label",)
+    needs_probabilities: ClassVar[bool] = False
+
+    def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return ``(N, 2)``: 1 if the row is right, and 1."""
+        return np.stack([right(probabilities, truth), np.ones(len(truth))], axis=1)
+
+    def of(self, sums: np.ndarray) -> np.ndarray:
+        """Return the mean."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+class HammingLoss(Metric):
+    """Share of all decisions, one for each row and label, that are wrong."""
+
+    kind: ClassVar[str] = "hamming_loss"
+    title: ClassVar[str] = "Hamming loss"
+    higher_is_better: ClassVar[bool] = False
+    tasks: ClassVar[tuple[TaskName, ...]] = ("multi_label",)
+    needs_probabilities: ClassVar[bool] = False
+
+    def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return ``(N, 2)``: the share of the row's decisions that are wrong, and 1."""
+        predicted, true = marked(probabilities, truth)
+        return np.stack([(predicted != true).mean(axis=1), np.ones(len(truth))], axis=1)
+
+    def of(self, sums: np.ndarray) -> np.ndarray:
+        """Return the mean."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+class MicroF1(CountMetric):
+    """F1 of all decisions together, so that common labels count more; of rows with one label each it is accuracy."""
+
+    kind: ClassVar[str] = "micro_f1"
+    title: ClassVar[str] = "micro-F1"
+    tasks: ClassVar[tuple[TaskName, ...]] = EVERY
+
+    def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """Return 2 right / (predicted + true), each summed over labels."""
+        return ratio(2 * right.sum(axis=-1), predicted.sum(axis=-1) + true.sum(axis=-1))
 
 
 class MacroF1(CountMetric):
@@ -113,6 +188,7 @@ class MacroF1(CountMetric):
 
     kind: ClassVar[str] = "macro_f1"
     title: ClassVar[str] = "macro-F1"
+    tasks: ClassVar[tuple[TaskName, ...]] = EVERY
 
     def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return the mean of 2 right / (predicted + true)."""
@@ -124,6 +200,7 @@ class WeightedF1(CountMetric):
 
     kind: ClassVar[str] = "weighted_f1"
     title: ClassVar[str] = "weighted F1"
+    tasks: ClassVar[tuple[TaskName, ...]] = EVERY
 
     def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return the mean of F1 weighed by the true counts."""
@@ -146,6 +223,7 @@ class ClassF1(CountMetric):
 
     kind: ClassVar[str] = "class_f1"
     title: ClassVar[str] = "F1"
+    tasks: ClassVar[tuple[TaskName, ...]] = EVERY
 
     column: int = Field(ge=0)
     """Place of the label among the labels."""
@@ -252,11 +330,6 @@ def metrics_of(wanted: Sequence[str | Mapping[str, Any] | Metric], *, where: str
         if keys.count(key) > 1:
             raise SettingsError(f"{where}: {key} is named twice")
     return metrics
-
-
-def class_counts(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return right, predicted and true counts per class, each ``(K,)``, of a ``(K, K)`` matrix whose rows are true."""
-    return np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
 
 
 def confidence_bins(confidence: np.ndarray, bins: int) -> np.ndarray:

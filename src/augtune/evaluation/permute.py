@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from augtune.evaluation.answers import row_kinds
 from augtune.evaluation.metrics import CountMetric, Metric
 from augtune.evaluation.ranking import RankMetric
-from augtune.evaluation.resample import CHUNK_CELLS, row_kinds
+from augtune.evaluation.resample import CHUNK_CELLS
 
 __all__ = ["EXACT_STATES", "Permuted", "permute"]
 

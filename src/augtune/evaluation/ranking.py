@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from augtune.core.task import TaskName
 from augtune.evaluation.metrics import Metric, ratio
 
 __all__ = ["Auroc", "RankMetric"]
@@ -36,11 +37,15 @@ class Auroc(RankMetric):
 
     kind: ClassVar[str] = "auroc"
     title: ClassVar[str] = "AUROC"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
 
     def scorer(self, probabilities: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Return a function from how often each row counts, ``(R, N)``, to the mean area each time, ``(R,)``."""
-        binary = probabilities.shape[1] == 2  # then both labels have the same area
-        areas = [_area(probabilities[:, k], truth == k) for k in ([1] if binary else range(probabilities.shape[1]))]
+        if truth.ndim == 2:
+            areas = [_area(probabilities[:, k], truth[:, k] > 0) for k in range(truth.shape[1])]
+        else:
+            binary = probabilities.shape[1] == 2  # then both labels have the same area
+            areas = [_area(probabilities[:, k], truth == k) for k in ([1] if binary else range(probabilities.shape[1]))]
 
         def score(weights: np.ndarray) -> np.ndarray:
             total, defined = np.zeros(len(weights)), np.zeros(len(weights))

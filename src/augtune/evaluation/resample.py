@@ -14,34 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from augtune.core.dataset import HumanDataset
-from augtune.core.errors import DataError
-from augtune.core.tables import Predictions
+from augtune.evaluation.answers import row_kinds
 from augtune.evaluation.metrics import CountMetric, Metric
 from augtune.evaluation.ranking import RankMetric
 
-__all__ = ["CHUNK_CELLS", "aligned", "pooled", "resample", "row_kinds", "run_weights"]
+__all__ = ["CHUNK_CELLS", "pooled", "resample", "run_weights"]
 
 CHUNK_CELLS = 2_000_000
 """Cells of the largest array held at once, 16 MB each."""
-
-
-def aligned(runs: Sequence[Predictions], truth: HumanDataset) -> np.ndarray:
-    """Return the probabilities of all runs in the order of the test rows, ``(M, N, K)``.
-
-    Raises:
-        DataError: If there is no row or no run, a row has no prediction, or labels differ.
-    """
-    if not len(truth):
-        raise DataError(f"{truth.name}: there are no rows to evaluate on.")
-    if not runs:
-        raise DataError("predictions: none were given.")
-    for run in runs:
-        if run.labels.names != truth.labels.names:
-            raise DataError(
-                f"predictions of {run.made_by}: expected the labels {truth.labels} in this order, got {run.labels}."
-            )
-    return np.stack([run.aligned(truth.ids).probabilities for run in runs])
 
 
 def resample(
@@ -57,8 +37,8 @@ def resample(
     All runs see the same resamples, so differences between them are paired. Metrics of hard predictions share theirs.
 
     Args:
-        probabilities: ``(M, N, K)``, runs aligned to the rows.
-        truth: ``(N,)`` column of each row's label.
+        probabilities: ``(M, N, K)``, runs aligned to the rows; or what ``answers`` has where rows have several labels.
+        truth: ``(N,)`` column of each row's label, or ``(N, K)``.
         metrics: What to compute.
         resamples: ``R``, how often to draw ``N`` of the ``N`` rows with replacement.
         random: Where chance comes from.
@@ -140,14 +120,6 @@ def _table(metric: Metric, probabilities: np.ndarray, truth: np.ndarray) -> Any:
     from scipy import sparse
 
     return sparse.csr_array(table)  # with 77 classes five times faster than the dense product
-
-
-def row_kinds(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return ``(N,)`` numbers, equal for rows of the same truth and the same prediction of every run."""
-    codes = truth
-    for run in probabilities:
-        codes = np.unique(codes * run.shape[1] + run.argmax(axis=1), return_inverse=True)[1]
-    return codes
 
 
 def _draws(kind_of_row: np.ndarray, kinds: int, chance: _Chance) -> Iterator[tuple[slice, np.ndarray]]:

@@ -12,9 +12,9 @@ from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.labels import Labels
 from augtune.core.tables import Predictions
+from augtune.evaluation.answers import Marked, aligned, marked, truth_of
 from augtune.evaluation.intervals import Interval, mean_intervals
-from augtune.evaluation.metrics import DEFAULT_METRICS, Metric, class_counts, metrics_of, ratio
-from augtune.evaluation.resample import aligned
+from augtune.evaluation.metrics import DEFAULT_METRICS, Metric, metrics_of, ratio
 
 __all__ = ["ClassScores", "MeanScores", "Scores", "evaluate", "evaluate_runs", "majority"]
 
@@ -48,7 +48,9 @@ class Scores:
         values: Each metric's value, by its name.
         intervals: Each metric's interval over the rows; empty if none was asked for.
         per_class: Each label's scores, labels in order.
-        confusion: ``(K, K)`` counts; row = true label, column = predicted.
+        confusion: ``(K, K)`` counts; row = true label, column = predicted. Where a row may have several labels, the
+            diagonal counts a label's rows in which it is found, the rest those in which it is missed and another is
+            predicted that the row has not.
         labels: The ``K`` labels.
         made_by: Who made the predictions.
         titles: How reports name the metrics.
@@ -119,20 +121,17 @@ def evaluate(
         DataError: If there are no rows, a row has no prediction, or labels differ.
         SettingsError: If a metric is unknown.
     """
-    measured = metrics_of(metrics)
-    probabilities, true = aligned([predictions], truth)[0], truth.label_indices
+    measured = _bound(metrics, truth)
+    answers, true = aligned([predictions], truth)[0], truth_of(truth)
     intervals: Mapping[str, Interval] = {}
     if resamples:
         intervals = mean_intervals([predictions], truth, measured, resamples=resamples, level=level, seed=seed)
-    classes = len(truth.labels)
-    cells = np.bincount(true * classes + probabilities.argmax(axis=1), minlength=classes**2)
-    confusion = cells.reshape(classes, classes)
-    confusion.setflags(write=False)
+    marks = marked(answers, true)
     return Scores(
-        {metric.key: metric.value(probabilities, true) for metric in measured},
+        {metric.key: metric.value(answers, true) for metric in measured},
         intervals,
-        _per_class(confusion, truth.labels),
-        confusion,
+        _per_class(marks, truth.labels),
+        _confusion(marks, truth.labels),
         truth.labels,
         predictions.made_by,
         {metric.key: metric.title for metric in measured},
@@ -162,7 +161,7 @@ def evaluate_runs(
         DataError: If there are no runs or rows, a row has no prediction, or labels differ.
         SettingsError: If a metric is unknown.
     """
-    measured = metrics_of(metrics)
+    measured = _bound(metrics, truth)
     intervals = mean_intervals(runs, truth, measured, resamples=resamples, level=level, seed=seed)
     per_seed = tuple(evaluate(run, truth, measured, resamples=0) for run in runs)
     table = {metric.key: np.array([scores[metric.key] for scores in per_seed]) for metric in measured}
@@ -196,8 +195,23 @@ def majority(truth: HumanDataset, train: Dataset | None = None) -> Predictions:
     return Predictions(truth.ids, np.tile(shares, (len(truth), 1)), truth.labels, made_by="majority")
 
 
-def _per_class(confusion: np.ndarray, labels: Labels) -> dict[str, ClassScores]:
-    right, predicted, true = class_counts(confusion)
+def _bound(metrics: Sequence[str | Mapping[str, Any] | Metric], truth: HumanDataset) -> tuple[Metric, ...]:
+    return tuple(metric.bound(truth.labels) for metric in metrics_of(metrics))
+
+
+def _confusion(marks: Marked, labels: Labels) -> np.ndarray:
+    predicted, true = marks
+    if labels.has_many:
+        confusion = (true * (1 - predicted)).T @ (predicted * (1 - true)) + np.diag((true * predicted).sum(axis=0))
+    else:
+        confusion = true.T @ predicted
+    counts = np.asarray(confusion, dtype=np.int64)
+    counts.setflags(write=False)
+    return counts
+
+
+def _per_class(marks: Marked, labels: Labels) -> dict[str, ClassScores]:
+    right, predicted, true = (side.sum(axis=0) for side in (marks.true * marks.predicted, marks.predicted, marks.true))
     precision, recall, f1 = ratio(right, predicted), ratio(right, true), ratio(2 * right, predicted + true)
     return {
         name: ClassScores(float(precision[k]), float(recall[k]), float(f1[k]), int(true[k]))

@@ -11,7 +11,7 @@ import numpy as np
 from augtune.core.dataset import HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.tables import Predictions
-from augtune.evaluation.resample import aligned
+from augtune.evaluation.answers import aligned, right, truth_of
 
 __all__ = [
     "Detectable",
@@ -61,8 +61,8 @@ def mcnemar(truth: HumanDataset, first: Predictions, second: Predictions) -> McN
     Raises:
         DataError: If there are no rows, a row has no prediction, or labels differ.
     """
-    right = aligned([first, second], truth).argmax(axis=2) == truth.label_indices
-    only_first, only_second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    one, other = right(aligned([first, second], truth), truth_of(truth))
+    only_first, only_second = int((one & ~other).sum()), int((other & ~one).sum())
     return McNemar(only_first, only_second, *mcnemar_p(only_first, only_second))
 
 
@@ -89,8 +89,10 @@ def mean_predictions(runs: Sequence[Predictions]) -> Predictions:
             raise DataError(
                 f"predictions of {run.made_by}: expected the labels {first.labels} in this order, got {run.labels}."
             )
-    mean = np.mean([run.aligned(first.ids).probabilities for run in runs], axis=0)
-    return Predictions(first.ids, mean, first.labels, first.made_by)
+    placed = [run.aligned(first.ids) for run in runs]
+    mean = np.mean([run.probabilities for run in placed], axis=0)
+    decided = np.mean([run.marks for run in placed], axis=0) >= 0.5 if first.labels.has_many else None
+    return Predictions(first.ids, mean, first.labels, first.made_by, decided=decided)
 
 
 def bootstrap_p(differences: np.ndarray) -> float:
@@ -206,8 +208,8 @@ def discordance(truth: HumanDataset, arm: Sequence[Predictions], baseline: Seque
     Raises:
         DataError: If there are no runs or rows, a row has no prediction, or labels differ.
     """
-    right = [(aligned(runs, truth).argmax(axis=2) == truth.label_indices).mean(axis=0) for runs in (arm, baseline)]
-    return float((right[0] * (1 - right[1]) + right[1] * (1 - right[0])).mean())
+    shares = [right(aligned(runs, truth), truth_of(truth)).mean(axis=0) for runs in (arm, baseline)]
+    return float((shares[0] * (1 - shares[1]) + shares[1] * (1 - shares[0])).mean())
 
 
 def detectable(

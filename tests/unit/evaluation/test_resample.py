@@ -11,9 +11,10 @@ from augtune.core.errors import DataError
 from augtune.core.labels import Labels
 from augtune.core.seeds import generator
 from augtune.core.tables import Predictions
+from augtune.evaluation.answers import aligned
 from augtune.evaluation.intervals import mean_intervals, percentile_interval
 from augtune.evaluation.metrics import metrics_of
-from augtune.evaluation.resample import aligned, pooled, resample, run_weights
+from augtune.evaluation.resample import pooled, resample, run_weights
 
 
 def naive(table: np.ndarray, truth: np.ndarray, metrics, resamples: int) -> dict[str, np.ndarray]:

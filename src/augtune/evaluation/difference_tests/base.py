@@ -12,6 +12,7 @@ import numpy as np
 from augtune.core.errors import DataError
 from augtune.core.seeds import generator
 from augtune.core.settings import Settings
+from augtune.evaluation.answers import right
 from augtune.evaluation.effects import PairedEffect
 from augtune.evaluation.metrics import Metric
 
@@ -25,7 +26,7 @@ class Pair:
     Args:
         names: The arm's name and the baseline's.
         probabilities: ``(S, N, K)`` of the arm's ``S`` runs and of the baseline's, which may be others in number.
-        truth: ``(N,)`` column of each row's label.
+        truth: ``(N,)`` column of each row's label, or what ``answers`` has where rows have several.
         metrics: What is compared.
         resampled: Per metric, the difference in each resample of rows and seeds, ``(R,)``.
         seed: Of tests that draw.
@@ -84,7 +85,7 @@ class Pair:
 
     def effect(self) -> PairedEffect:
         """Return how large the difference in accuracy of the two ensembles is."""
-        arm, baseline = (one.argmax(axis=1) == self.truth for one in self.ensembles())
+        arm, baseline = (right(one, self.truth) for one in self.ensembles())
         only_arm, only_baseline = int((arm & ~baseline).sum()), int((baseline & ~arm).sum())
         return PairedEffect(only_arm, only_baseline, int((arm & baseline).sum()), len(self.truth))
 
