@@ -30,6 +30,8 @@ RECIPES = {
     "imp": {"kind": "imp"},
     "dimp": {"kind": "dimp", "rows": "synthetic"},
     "mean pooling": {"kind": "vanilla"},
+    "sungen": {"kind": "sungen", "iterations": 5},
+    "mix": {"kind": "vanilla"},
 }
 LOSSES = {
     "vanilla": [0.698861, 0.693630, 0.691053, 0.686444, 0.705705, 0.701847],
@@ -38,6 +40,8 @@ LOSSES = {
     "imp": [0.594439, 0.925132, 0.698408, 0.854600, 2.078233, 2.760767],
     "dimp": [0.848330, 0.841844, 0.277475, 1.254185, 0.989430, 1.282547],
     "mean pooling": [0.633495, 0.780305, 0.641113, 0.608383, 0.800585, 0.815465],
+    "sungen": [0.623362, 0.990875, 0.541083, 0.535234, 0.776021, 0.921715],
+    "mix": [0.698838, 0.693402, 0.691224, 0.685598, 0.706894, 0.702695],
 }
 ROWS = human_rows() + synthetic_rows()
 
@@ -56,5 +60,7 @@ CHECKERS = Checkers(opinion(0.9, 0.6, 0.2), opinion(0.8, 0.3, 0.5, 0.1))
 def test_losses_of_recipe_are_the_golden_ones(name, tiny_encoder):
     head = "mean" if name == "mean pooling" else "own"
     settings = TrainSettings(**{**SETTINGS, "head": head}, encoder=tiny_encoder, recipe=RECIPES[name])
+    if name == "mix":
+        settings = settings.changed(mix={"kind": "tmix", "layers": [0, 1]})
     fitted = train(ROWS, settings=settings, seed=0, checkers=CHECKERS)
     assert [row["loss"] for row in fitted.history] == pytest.approx(LOSSES[name], rel=1e-4)

@@ -8,7 +8,7 @@ from augtune.core.catalog import Catalog, Row
 
 if TYPE_CHECKING:
     from augtune.training.optimizers import Optimizer
-    from augtune.training.recipes import Dimp, Imp, Recipe, TwoStage, Vanilla
+    from augtune.training.recipes import Dimp, Imp, Recipe, SunGen, TwoStage, Vanilla
     from augtune.training.schedules import Schedule
     from augtune.training.settings import TrainSettings
     from augtune.training.tables import Checkers
@@ -22,6 +22,7 @@ __all__ = [
     "Dimp",
     "Imp",
     "Recipe",
+    "SunGen",
     "TrainSettings",
     "TwoStage",
     "Vanilla",
@@ -42,6 +43,10 @@ RECIPES: Catalog[Recipe] = Catalog(
         "dimp": Row(
             "augtune.training.recipes.dimp:Dimp",
             "Weigh synthetic rows by checked quality over the model's own confidence.",
+        ),
+        "sungen": Row(
+            "augtune.training.recipes.sungen:SunGen",
+            "Weigh synthetic rows by what they do to a loss that forgives wrong labels; needs no human rows.",
         ),
     },
 )
@@ -83,6 +88,7 @@ _HOME = {
     "Dimp": "recipes",
     "Imp": "recipes",
     "Recipe": "recipes",
+    "SunGen": "recipes",
     "TrainSettings": "settings",
     "TwoStage": "recipes",
     "Vanilla": "recipes",

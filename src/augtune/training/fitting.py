@@ -136,6 +136,8 @@ def _fit(job: Job) -> Fitted:
 def _rows(job: Job, tokenizer: Any, limit: int) -> TrainingRows:
     dataset, recipe = job.dataset, job.settings.recipe
     weights, quality = recipe.weights(dataset, job.checkers), recipe.quality(dataset, job.checkers)
+    if weights is None:
+        weights = recipe.learned(dataset, job.settings, job.seed)
 
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.float32))
@@ -199,7 +201,7 @@ def _thresholds(job: Job, classifier: Classifier, validation: ValidationRows | N
 
 def _weights_used(loop: Loop, job: Job) -> Weights | None:
     """Return the mean weight each synthetic row had in the steps that used it; None in recipes without weights."""
-    if not job.settings.recipe.needs:
+    if not job.settings.recipe.weighs:
         return None
     used, means = loop.seen.means()
     weighed = [i for i, row in enumerate(used) if job.dataset.origins[row] != "human"]

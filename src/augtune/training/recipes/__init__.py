@@ -8,7 +8,8 @@ from __future__ import annotations
 from augtune.training.recipes.base import Recipe
 from augtune.training.recipes.dimp import Dimp
 from augtune.training.recipes.imp import Imp
+from augtune.training.recipes.sungen import SunGen
 from augtune.training.recipes.two_stage import TwoStage
 from augtune.training.recipes.vanilla import Vanilla
 
-__all__ = ["Dimp", "Imp", "Recipe", "TwoStage", "Vanilla"]
+__all__ = ["Dimp", "Imp", "Recipe", "SunGen", "TwoStage", "Vanilla"]

@@ -39,8 +39,17 @@ class Recipe(Settings):
         """
         raise NotImplementedError
 
+    @property
+    def weighs(self) -> bool:
+        """True if it gives rows weights, which ``Fitted.weights`` then tells."""
+        return bool(self.needs)
+
     def require(self, dataset: Dataset) -> None:
         """Raise a DataError if the dataset lacks rows the recipe cannot do without."""
+
+    def learned(self, rows: Dataset, settings: TrainSettings, seed: int) -> Weights | None:
+        """Return how much each row counts, where an outer loop before training finds that out; None: there is none."""
+        return None
 
     def weights(self, rows: Dataset, checkers: Checkers | None) -> Weights | None:
         """Return how much each row counts, where that is known before training; None: every row counts 1."""
