@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from augtune.cli.inputs import PAIR, SEED, SET, TEXT
+from augtune.cli.inputs import PAIR, SEED, SET, TEXT, VIEW
 from augtune.cli.steps import BASE_URL, BUDGET, LLM, REPLAY
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def fit(
     label: str = typer.Option(..., "--label", metavar="COLUMN", help="Column of the label.", show_default=False),
     text: str = TEXT,
     text_pair: str = PAIR,
+    view: str = VIEW,
     test: Path = typer.Option(None, "--test", metavar="FILE", help="Rows to measure on; else a fifth is held out."),
     llm: str = LLM,
     replay: Path = REPLAY,
@@ -47,7 +48,7 @@ def fit(
     from augtune.cli.steps import trained
     from augtune.evaluation.scores import evaluate
 
-    splits = human_splits(file, text=text, label=label, text_pair=text_pair)
+    splits = human_splits(file, text=text, label=label, text_pair=text_pair, view=view)
     human, held_out, told = splits.train, splits.test, f"measured on the test rows of {file}"
     if test is not None:
         columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ __all__ = ["Matched", "Texts", "human_splits", "language_model", "matched", "syn
 TEXT = typer.Option(None, "--text", metavar="COLUMN", help="Column of the text; found by its usual names if not given.")
 LABEL = typer.Option(None, "--label", metavar="COLUMN", help="Column of the label; found likewise.")
 PAIR = typer.Option(None, "--text-pair", metavar="COLUMN", help="Column of the second text of a pair.")
+VIEW = typer.Option(
+    None, "--view", help="Classes merged into others: 'one-vs-rest spam', or '{bad: [spam, scam], good: [ham]}'."
+)
 SEED = typer.Option(0, "--seed", help="Seed of everything that is drawn.")
 SET = typer.Option(None, "--set", metavar="KEY=VALUE", help="A setting, as in the experiment file; may be repeated.")
 
@@ -35,9 +39,15 @@ ID_COLUMNS = ("id", "index")
 
 
 def human_splits(
-    path: Path, *, text: str | None, label: str | None, text_pair: str | None = None, labels: Labels | None = None
+    path: Path,
+    *,
+    text: str | None,
+    label: str | None,
+    text_pair: str | None = None,
+    labels: Labels | None = None,
+    view: str | None = None,
 ) -> Splits:
-    """Return the human rows of a file or folder.
+    """Return the human rows of a file or folder; those that a view leaves out are told on stderr.
 
     Args:
         path: The file or folder.
@@ -45,10 +55,16 @@ def human_splits(
         label: Column of the label.
         text_pair: Column of the second text.
         labels: The labels its rows have to use; by default those of its training rows.
+        view: Classes merged into others, as on the command line.
     """
     from augtune.data import load
+    from augtune.experiment.document import value_of
 
-    return load(path, text=text, label=label, text_pair=text_pair, labels=labels)
+    seen = None if view is None else value_of(view)
+    found = load(path, text=text, label=label, text_pair=text_pair, labels=labels, view=seen)
+    if found.dropped:
+        sys.stderr.write(f"{path}: the view leaves out {len(found.dropped)} rows\n")
+    return found
 
 
 def synthetic_rows(path: Path, human: HumanDataset) -> Dataset:

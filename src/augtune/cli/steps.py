@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from augtune.cli.inputs import LABEL, PAIR, SEED, SET, TEXT
+from augtune.cli.inputs import LABEL, PAIR, SEED, SET, TEXT, VIEW
 
 if TYPE_CHECKING:
     from augtune.core.labels import Labels
@@ -38,6 +38,7 @@ def generate(
     text: str = TEXT,
     label: str = LABEL,
     text_pair: str = PAIR,
+    view: str = VIEW,
     seed: int = SEED,
     out: Path = typer.Option(..., "--out", metavar="FILE", help="Where the new rows go (.jsonl).", show_default=False),
     dropped: Path = typer.Option(None, "--dropped", metavar="FILE", help="Where the rows not kept go, with reasons."),
@@ -57,7 +58,8 @@ def generate(
     from augtune.generation.base import generate as make
 
     generator = GENERATORS.parse(override({"kind": kind}, settings or ()), where="generate")
-    human = draw(human_splits(file, text=text, label=label, text_pair=text_pair).train, sample, seed=seed)
+    rows = human_splits(file, text=text, label=label, text_pair=text_pair, view=view).train
+    human = draw(rows, sample, seed=seed)
     cache = out.with_name(f"{out.stem}.cache.sqlite")
     model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=cache)
     made = make(human, generator, llm=model, seed=seed)
@@ -80,6 +82,7 @@ def curate(
     text: str = TEXT,
     label: str = LABEL,
     text_pair: str = PAIR,
+    view: str = VIEW,
     out: Path = typer.Option(..., "--out", metavar="FILE", help="Where the rows kept go (.jsonl).", show_default=False),
     dropped: Path = typer.Option(None, "--dropped", metavar="FILE", help="Where the others go, with reasons."),
 ) -> None:
@@ -99,7 +102,7 @@ def curate(
     default = ["dedup", "contamination"] if test is not None else ["dedup"]
     asked = parse_steps([value_of(step) for step in steps or default], where="--step")
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
-    own = human_splits(human, **columns).train
+    own = human_splits(human, **columns, view=view).train
     held_out = None if test is None else human_splits(test, **columns, labels=own.labels).train
     rows = synthetic_rows(file, own)
     result = apply(rows, asked, human=own, splits=Splits(own, None, held_out), encoder=encoder)
@@ -121,6 +124,7 @@ def train(
     text: str = TEXT,
     label: str = LABEL,
     text_pair: str = PAIR,
+    view: str = VIEW,
     out: Path = typer.Option(..., "--out", metavar="MODEL", help="Folder to save the model in.", show_default=False),
 ) -> None:
     """Train a classifier and save it as a folder.
@@ -133,7 +137,7 @@ def train(
     from augtune.core.dataset import Dataset
 
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
-    human = human_splits(file, **columns).train
+    human = human_splits(file, **columns, view=view).train
     select = None if validation is None else human_splits(validation, **columns, labels=human.labels).train
     rows: Dataset = human if synthetic is None else human + synthetic_rows(synthetic, human)
     chosen = {"encoder": encoder, "recipe": recipe, "steps": steps}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from augtune.experiment.check import Checked, GeneratorCheck
     from augtune.experiment.kinds import Kind
     from augtune.experiment.plan import ArmPlan
+    from augtune.experiment.rows import HumanRows
 
 __all__ = ["Branch", "aligned", "changed_fields", "duration", "estimate_text", "plan_text", "prompts_text"]
 
@@ -68,7 +69,16 @@ def _data(checked: Checked) -> Branch:
     cells = [(part, wanted if rows is not None else "none", _rows(rows)) for part, wanted, rows in parts]
     labels = human.train.labels
     named = " · ".join([*labels.names[:MOST_LABELS], *(["…"] if len(labels) > MOST_LABELS else [])])
-    return f"data: {data.source} · {len(labels)} labels: {named}", [(line, ()) for line in aligned(cells)]
+    view = [("view", *_view(human))] if labels.was else []
+    return f"data: {data.source} · {len(labels)} labels: {named}", [(line, ()) for line in aligned([*view, *cells])]
+
+
+def _view(human: HumanRows) -> tuple[str, str]:
+    """Return which labels each class is made of, and how many rows are left out."""
+    labels = human.train.labels
+    made = [f"{name} = {' + '.join(old for old, new in labels.was.items() if new == name)}" for name in labels]
+    gone = ", ".join(old for old, new in labels.was.items() if new is None)
+    return " · ".join(made), f"left out: {len(human.left_out)} rows of {gone}" if gone else ""
 
 
 def _rows(rows: Any) -> str:

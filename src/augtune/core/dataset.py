@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,8 @@ from augtune.core.task import LabelValue
 if TYPE_CHECKING:
     import datasets
     import pandas
+
+    from augtune.core.outcomes import Dropped
 
 __all__ = ["Dataset", "Example", "HumanDataset", "Origin", "Splits"]
 
@@ -207,15 +209,15 @@ class Dataset:
             return self.take(range(len(self))[index])
         return self.take(index)
 
-    def take(self, indices: Iterable[int] | np.ndarray) -> Dataset:
+    def take(self, indices: Iterable[int] | np.ndarray) -> Self:
         """Return the rows at the given positions, in that order."""
         return self._like(self.table.take(pa.array([int(i) for i in indices], type=pa.int64())), self.name)
 
-    def renamed(self, name: str) -> Dataset:
+    def renamed(self, name: str) -> Self:
         """Return the same rows under another name."""
         return self._like(self.table, name)
 
-    def _like(self, table: pa.Table, name: str) -> Dataset:
+    def _like(self, table: pa.Table, name: str) -> Self:
         return type(self)(table, self.labels, name=name)
 
     def __add__(self, other: Dataset) -> Dataset:
@@ -347,14 +349,6 @@ class HumanDataset(Dataset):
         """Return a dataset of the given human examples, in order."""
         return cls(Dataset.from_examples(examples, labels, name=name).table, labels, name=name)
 
-    def take(self, indices: Iterable[int] | np.ndarray) -> HumanDataset:
-        """Return the rows at the given positions, in that order."""
-        return HumanDataset(super().take(indices).table, self.labels, name=self.name)
-
-    def renamed(self, name: str) -> HumanDataset:
-        """Return the same rows under another name."""
-        return HumanDataset(self.table, self.labels, name=name)
-
 
 @dataclass(frozen=True, slots=True)
 class Splits:
@@ -365,12 +359,14 @@ class Splits:
         validation: Rows to select on, or None.
         test: Rows to measure on, or None.
         others: Further files of the source by name, e.g. ``base`` or ``unlabelled``.
+        dropped: Rows of the source that a view of its labels leaves out.
     """
 
     train: HumanDataset
     validation: HumanDataset | None = None
     test: HumanDataset | None = None
     others: Mapping[str, HumanDataset] = field(default_factory=dict)
+    dropped: tuple[Dropped, ...] = ()
 
     @property
     def labels(self) -> Labels:

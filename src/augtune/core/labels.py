@@ -24,6 +24,8 @@ class Labels:
         names: ``K`` names. Where ``task`` is ``ordinal``, from one end to the other.
         descriptions: What a label means, by its name.
         task: ``single_label``: one of them per row; ``multi_label``: any number; ``ordinal``: one, in order.
+        was: Where they are a view of other labels: each of those, in order, and the name it is in; None if its rows
+            are left out.
 
     >>> labels = Labels(("negative", "positive"))
     >>> labels, labels.index("positive")
@@ -33,6 +35,7 @@ class Labels:
     names: tuple[str, ...]
     descriptions: Mapping[str, str] = field(default_factory=dict)
     task: TaskName = "single_label"
+    was: Mapping[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from augtune.core.dataset import Example, HumanDataset, Splits
 from augtune.core.errors import DataError, SettingsError
 from augtune.core.labels import Labels
+from augtune.core.outcomes import Dropped
 from augtune.core.task import TaskName, unfit
+from augtune.core.view import ViewGiven, view_labels, view_rows
 from augtune.data import classes, columns, label_sets, split_names
 from augtune.data.classes import Classes, LabelsGiven
 from augtune.data.columns import Columns
@@ -28,6 +30,7 @@ def load(
     labels: LabelsGiven | None = None,
     task: TaskName = "single_label",
     separator: str | None = None,
+    view: ViewGiven | None = None,
     name: str | None = None,
 ) -> Splits:
     """Return the human rows of a source.
@@ -53,17 +56,24 @@ def load(
             lack training rows. Where ``task`` is ``ordinal`` they are in order.
         task: ``single_label``; ``multi_label``: a row has any number of labels, a list in the label column, or one
             text with ``separator``; ``ordinal``: one label, and the labels have an order, that of their numbers or
-            that of ``labels``. Labels given as ``Labels`` bring their own.
+            that of ``labels``. Labels given as ``Labels`` bring their own, and the view they are of.
         separator: What stands between the labels of a text, e.g. ``|``, where ``task`` is ``multi_label``.
+        view: Classes merged into others, in the order wanted, e.g. ``{"non-neutral": ["negative", "positive"],
+            "neutral": ["neutral"]}`` or ``"one-vs-rest neutral"``; see ``augtune.core.view``. Rows it leaves out
+            (``"drop": [...]``) are in ``dropped`` of the result.
         name: Name of the data in prints; by default the folder's, file's or hub dataset's.
 
     Raises:
         DataError: If a file is damaged, a column is missing or ambiguous, a text or label is empty, a label is none
             of the classes, or the labels are measurements; the message has file and line.
-        SettingsError: If ``separator`` is given where a row has one label.
+        SettingsError: If ``separator`` is given where a row has one label, or ``view`` does not fit the labels.
         InputError: If a hub dataset cannot be loaded.
     """
     task = labels.task if isinstance(labels, Labels) else task
+    order = labels if isinstance(labels, Labels) and labels.was else None
+    given = labels if order is None else Labels(tuple(order.was), task=task)
+    if order is not None and view is not None:
+        raise SettingsError(f"view: the labels given are a view already: {order}")
     if separator is not None and (task != "multi_label" or not separator.strip()):
         raise SettingsError(f"separator: {unfit(repr(separator), ('multi_label',), task)}")
     found = read_source(source)
@@ -73,13 +83,21 @@ def load(
     if found.may_lack_labels:
         kept = {split: table for split, table in kept.items() if not classes.is_unlabelled(table, wanted.label)}
     values = {split: _label_sets(table, wanted.label, task, separator) for split, table in kept.items()}
-    known = _classes(kept, values, wanted.label, _Given(labels, task, str(source)))
+    known = _classes(kept, values, wanted.label, _Given(given, task, str(source)))
     rows = {
         split: _dataset(table, values[split], wanted, known, split=split, name=f"{name or found.name}/{split}")
         for split, table in kept.items()
     }
-    empty = HumanDataset.from_examples([], known.labels, name=f"{name or found.name}/train")
-    return Splits(rows.pop("train", empty), rows.pop("validation", None), rows.pop("test", None), others=rows)
+    dropped: list[Dropped] = []
+    if view is not None:
+        order = view_labels(known.labels, view)
+    if order is not None:
+        for split, part in rows.items():
+            rows[split], left_out = view_rows(part, order)
+            dropped += left_out
+    empty = HumanDataset.from_examples([], order or known.labels, name=f"{name or found.name}/train")
+    main = (rows.pop("train", empty), rows.pop("validation", None), rows.pop("test", None))
+    return Splits(*main, others=rows, dropped=tuple(dropped))
 
 
 def _with_columns(tables: Mapping[str, Table], wanted: Columns) -> dict[str, Table]:

@@ -31,6 +31,9 @@ class DataSettings(Settings):
     """Column names, where they cannot be found by themselves."""
     labels: list[str] | dict[str, str] | None = None
     """Label names in the order wanted, or a mapping from what the file has to a name; found if not given."""
+    view: str | dict[str, list[str] | str] | None = None
+    """Classes merged into others in the order wanted, for human, synthetic and test rows alike:
+    {non-neutral: [negative, positive], neutral: [neutral]}, or one-vs-rest neutral; drop: [...] leaves rows out."""
     train: str = "all of train"
     """Rows to train on: all of train, 10/class of train, 1% of train, 2000 of train, imbalance 0.2, and so on."""
     validation: str = "none"
@@ -46,3 +49,10 @@ class DataSettings(Settings):
         if isinstance(value, list):
             return [str(name) for name in value]
         return {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("view", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {str(k): [str(old) for old in v] if isinstance(v, list) else str(v) for k, v in value.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from augtune.core.dataset import HumanDataset, Splits
 from augtune.core.errors import DataError
+from augtune.core.outcomes import Dropped
 from augtune.data import load, sample
 from augtune.data.grammar import parse
 from augtune.experiment.plan import Plan
@@ -15,11 +16,19 @@ __all__ = ["HumanRows", "human_rows"]
 
 @dataclass(frozen=True, slots=True)
 class HumanRows:
-    """Rows to train on, to select on (or None) and to measure on; disjoint by id."""
+    """Rows to train on, to select on (or None) and to measure on; disjoint by id.
+
+    Args:
+        train: Rows to train on.
+        validation: Rows to select on, or None.
+        test: Rows to measure on.
+        left_out: Rows of the source that a view of its labels leaves out; the others were drawn from what is left.
+    """
 
     train: HumanDataset
     validation: HumanDataset | None
     test: HumanDataset
+    left_out: tuple[Dropped, ...] = ()
 
     @property
     def splits(self) -> Splits:
@@ -44,6 +53,7 @@ def human_rows(plan: Plan) -> HumanRows:
         label=data.columns.label,
         text_pair=data.columns.text_pair,
         labels=data.labels,
+        view=data.view,
         name=plan.experiment.name,
     )
     taken: dict[str, set[str]] = {}
@@ -66,4 +76,4 @@ def human_rows(plan: Plan) -> HumanRows:
 
     test = draw("test", data.test)
     validation = None if data.validation == "none" else draw("validation", data.validation)
-    return HumanRows(draw("train", data.train), validation, test)
+    return HumanRows(draw("train", data.train), validation, test, splits.dropped)

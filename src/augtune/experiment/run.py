@@ -26,6 +26,8 @@ from augtune.experiment.synthetic import ArmRows, SyntheticRows
 
 __all__ = ["run"]
 
+LEFT_OUT = "left-out.jsonl"
+
 
 def run(
     source: Path | str | Mapping[str, Any],
@@ -56,6 +58,7 @@ def run(
             stream.write(document.dump(_resolved(plan, store.path)))
         store.event("run-started", name=plan.experiment.name, arms=len(plan.arms), seeds=len(plan.experiment.seeds))
         warnings = _warnings(plan, human)
+        _write_left_out(store.path / "data" / LEFT_OUT, human)
         synthetic, stages = SyntheticRows(plan, store, human), Stages(store, human)
         made: dict[str, ArmOutcome] = {}
         for arm in plan.trained:
@@ -166,6 +169,14 @@ def _write_rows(folder: Path, rows: ArmRows, human: HumanRows) -> None:
         write_jsonl(folder / "changed.jsonl", rows.changed)
     else:
         (folder / "changed.jsonl").unlink(missing_ok=True)
+
+
+def _write_left_out(path: Path, human: HumanRows) -> None:
+    """Write the human rows that the view of the labels leaves out, if there are any."""
+    if human.left_out:
+        write_jsonl(path, (row.to_json() for row in human.left_out))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write_arm(path: Path, plan: Plan, outcome: ArmOutcome) -> None:

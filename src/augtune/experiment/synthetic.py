@@ -114,6 +114,8 @@ class SyntheticRows:
             "seed": seed,
             "llm": llm_content(self.plan.experiment.llm) if generator.needs_llm else None,
         }
+        if self.human.train.labels.was:
+            key["view"] = dict(self.human.train.labels.was)
         return self.store.stage("generate", key, make, about=generator.kind)
 
     def _curate(self, arm: ArmPlan, rows: Dataset, made: Sequence[str]) -> Stage:

@@ -16,6 +16,7 @@ from augtune.core.errors import DataError
 from augtune.core.labels import Labels
 from augtune.core.outcomes import Dropped, Generation
 from augtune.core.settings import Settings, suggestion
+from augtune.core.view import follow
 from augtune.data import columns as finder
 from augtune.data.tables import Table, read
 from augtune.generation.base import Estimate, Generator, Progress
@@ -56,6 +57,9 @@ class Imported(Generator):
 
     Without ``count`` or ``per_class``, all of them. A row's id is the name and the row's place in the file. A row whose
     ``source_text`` is the text of a human row, blanks aside, has that row as parent; else the text itself is kept.
+
+    Where the task's labels are a view of others, the file may use either: if all its labels are those from before the
+    view, the view is applied to its rows too.
     """
 
     kind: ClassVar[str] = "imported"
@@ -106,6 +110,9 @@ class Imported(Generator):
         name = self.name or self.path.stem.removeprefix(PREFIX) or self.path.stem
         rows = _Rows(read(self.path), self.columns, train, name)
         found, dropped = rows.all()
+        if rows.old is not None:
+            found, left_out = follow(found, train.labels, old=rows.old)
+            dropped.extend(left_out)
         drawn = self._drawn(found, train.labels, seed)
         kept = [row for row in found if row.id in drawn.ids]
         for row in found:
@@ -162,12 +169,22 @@ class _Rows:
         if train.is_pair != (pair is not None and any(row.get(pair) is not None for row in table.rows)):
             kinds = ("pairs", "single texts") if train.is_pair else ("single texts", "pairs")
             raise DataError(f"{table.source}: the human rows are {kinds[0]}, these are {kinds[1]}.")
+        self.labels, self.old = self._labels()
         self.parents: dict[str, str] = {}
         for text, row_id in zip(train.texts, train.ids, strict=True):
             self.parents.setdefault(_blanks(text), row_id)
 
     def __len__(self) -> int:
         return len(self.table.rows)
+
+    def _labels(self) -> tuple[Labels, Labels | None]:
+        """Return the labels the file uses: the task's, or all of them those the task's are a view of (then twice)."""
+        labels = self.train.labels
+        used = {str(row.get(self.columns.label) or "").strip() for row in self.table.rows} - {""}
+        if not labels.was or not used <= set(labels.was):
+            return labels, None
+        old = Labels(tuple(labels.was))
+        return old, old
 
     def _optional(self, given: str | None, usual: str) -> str | None:
         if given is None:
@@ -198,10 +215,12 @@ class _Rows:
         return f"{Imported.kind}:{self.name}"
 
     def _example(self, i: int, row: Mapping[str, Any], text: str, label: str) -> Example:
-        labels, place = self.train.labels, self.table.place(i)
+        labels, place = self.labels, self.table.place(i)
         if label not in labels:
             known = ", ".join(map(repr, labels))
-            raise DataError(f"{place}: label {label!r} is none of the human rows' labels: {known}.")
+            was = self.train.labels.was
+            before = f", nor are all labels of the file among those before the view: {', '.join(was)}" if was else ""
+            raise DataError(f"{place}: label {label!r} is none of the human rows' labels: {known}{before}.")
         soft = self._probabilities(row, place)
         if soft is not None and soft[labels.index(label)] < max(soft):
             raise DataError(
@@ -228,7 +247,7 @@ class _Rows:
         value = row.get(self.soft) if self.soft is not None else None
         if value is None or value == "":
             return None
-        labels = self.train.labels
+        labels = self.labels
         try:
             value = json.loads(value) if isinstance(value, str) else value
             values = (

@@ -7,6 +7,7 @@ import pytest
 from augtune.core.dataset import Example, HumanDataset
 from augtune.core.errors import DataError, SettingsError
 from augtune.core.labels import Labels
+from augtune.core.view import view_labels, view_rows
 from augtune.data.load import load
 from augtune.generation.base import generate
 from augtune.generation.imported import Imported
@@ -161,3 +162,47 @@ def test_the_rows_of_a_published_study(data_pack, model, rows):
     assert all(len(row.parents) == 1 and row.parents[0] in base.ids for row in made.dataset)
     few = generate(base, Imported(path=data_pack / "hypo_l" / f"synthetic_{model}.jsonl", per_class=50))
     assert few.dataset.counts() == {"hyperbole": 50, "not hyperbole": 50}
+
+
+# ---- rows of labels that the task's are a view of
+
+SENTIMENT = Labels(("negative", "neutral", "positive"))
+
+
+def viewed(view):
+    rows = [Example(f"t-{i}", f"text {i}", label) for i, label in enumerate(SENTIMENT)]
+    return view_rows(HumanDataset.from_examples(rows, SENTIMENT, name="train"), view_labels(SENTIMENT, view))[0]
+
+
+def test_rows_that_bear_the_labels_from_before_a_view_follow_it(tmp_path):
+    file = tmp_path / "synthetic.jsonl"
+    file.write_text(
+        '{"text": "a", "label": "positive", "probabilities": {"negative": 0.2, "neutral": 0.3, "positive": 0.5}}\n'
+        '{"text": "b", "label": "neutral"}\n{"text": "c", "label": "negative"}\n'
+    )
+    made = Imported(path=file).generate(viewed("one-vs-rest neutral"), llm=None, seed=0)
+    assert made.dataset.label_names == ("non-neutral", "neutral", "non-neutral")
+    assert made.dataset.targets()[0] == pytest.approx([0.7, 0.3])
+    made = Imported(path=file).generate(
+        viewed({"n": "negative", "p": "positive", "drop": ["neutral"]}), llm=None, seed=0
+    )
+    assert made.dataset.label_names == ("p", "n")
+    assert [(row.by, row.reason, row.example.text) for row in made.dropped] == [("view", "left out", "b")]
+
+
+def test_rows_that_bear_the_labels_of_a_view_are_taken_as_they_are(tmp_path):
+    file = tmp_path / "synthetic.jsonl"
+    file.write_text('{"text": "a", "label": "non-neutral"}\n{"text": "b", "label": "neutral"}\n')
+    made = Imported(path=file).generate(viewed("one-vs-rest neutral"), llm=None, seed=0)
+    assert made.dataset.label_names == ("non-neutral", "neutral")
+
+
+def test_rows_that_mix_labels_before_and_after_a_view_are_refused(tmp_path):
+    file = tmp_path / "synthetic.jsonl"
+    file.write_text('{"text": "a", "label": "non-neutral"}\n{"text": "b", "label": "positive"}\n')
+    with pytest.raises(DataError) as caught:
+        Imported(path=file).generate(viewed("one-vs-rest neutral"), llm=None, seed=0)
+    assert caught.value.message == (
+        f"{file}: line 2: label 'positive' is none of the human rows' labels: 'non-neutral', 'neutral', nor are all "
+        "labels of the file among those before the view: negative, neutral, positive."
+    )
