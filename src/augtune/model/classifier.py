@@ -18,6 +18,7 @@ from augtune.model import HEADS
 from augtune.model.batching import Encoded, length_batches
 from augtune.model.encoder import base_of, embeddings_of, layers_of, load_encoder, load_stock, pooler_of
 from augtune.model.heads import Head, PoolingHead
+from augtune.model.lora import is_adapter
 from augtune.model.pooled import Pooled
 from augtune.model.precision import EXACT, Precision
 
@@ -98,6 +99,8 @@ class Classifier(nn.Module):
     def train_only(self, trainable: Trainable, *, freeze_embeddings: bool = False) -> None:
         """Choose what is trained; the rest gets no gradient and runs without dropout.
 
+        Where there are low-rank updates, they are trained in place of the encoder's weights.
+
         Args:
             trainable: ``all``; ``head``: the head alone; ``k``: head, pooler and the top ``k`` layers.
             freeze_embeddings: Freeze the embeddings where they would be trained.
@@ -105,6 +108,14 @@ class Classifier(nn.Module):
         Raises:
             InputError: If ``k`` is more than the layers there are, or the encoder's parts are not found.
         """
+        self._open(trainable, freeze_embeddings)
+        named = list(self.encoder.named_parameters())
+        if any(is_adapter(name) for name, _ in named):
+            for name, parameter in named:
+                if not is_adapter(name) and not name.startswith("pooler."):
+                    parameter.requires_grad_(False)
+
+    def _open(self, trainable: Trainable, freeze_embeddings: bool) -> None:
         self.requires_grad_(True)
         self.train()
         if trainable == "all":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,13 +16,15 @@ from augtune.core.seeds import derive
 from augtune.core.tables import Weights
 from augtune.model.batching import encode
 from augtune.model.classifier import Classifier
-from augtune.model.dropout import MaskSource, stream_dropout
+from augtune.model.dropout import MaskSource
 from augtune.model.encoder import layers_of, load_tokenizer, longest_input
 from augtune.model.fitted import Fitted
+from augtune.model.lora import merge
 from augtune.model.precision import choose
 from augtune.model.vocabulary import small_vocabulary
 from augtune.training.loop import Loop, TrainingRows, WeightsSeen, run_stage
 from augtune.training.micro import MicroBatches, is_out_of_memory
+from augtune.training.preparing import new_classifier, ready
 from augtune.training.running import Running
 from augtune.training.selection import Selection, SelectionRules, ValidationRows
 from augtune.training.settings import TrainSettings
@@ -86,10 +87,7 @@ def _fit(job: Job) -> Fitted:
             job.running.on_note(sentence)
 
     with torch.random.fork_rng(devices=[accelerator.device] if accelerator.device.type == "cuda" else []):
-        torch.manual_seed(derive(job.seed, "head"))
-        classifier = Classifier.new(
-            settings.encoder, dataset.labels.names, head=settings.head, dropout=settings.dropout
-        ).to(accelerator.device)
+        classifier = new_classifier(job, accelerator.device)
         if settings.mix is not None:
             settings.mix.places(len(layers_of(classifier.encoder)))
         tokenizer = load_tokenizer(settings.encoder)
@@ -110,6 +108,8 @@ def _fit(job: Job) -> Fitted:
         )
         chosen_on = _validation(job, tokenizer, limit)
         kept = _run(loop, job, data, chosen_on if settings.is_selected else None, masks)
+        if settings.lora is not None:
+            merge(classifier.encoder)
         thresholds = _thresholds(job, classifier, chosen_on)
     return Fitted(
         classifier=classifier.eval(),
@@ -166,11 +166,9 @@ def _run(loop: Loop, job: Job, data: TrainingRows, validation: ValidationRows | 
     stages = [replace(one, loss=one.loss.bound(labels)) for one in settings.recipe.stages(settings, loop.steps)]
     texts = [data.encoded] if validation is None else [data.encoded, validation.encoded]
     cut = settings.optimizer.leaves_unused_rows(settings.weight_decay)
-    # torch draws a GPU's masks on the GPU, which is fast.
-    streams = stream_dropout(loop.classifier, loop.classifier.encoder, masks)
     with (
         small_vocabulary(loop.classifier, texts, cut=cut) as vocabulary,
-        streams if loop.accelerator.device.type == "cpu" else nullcontext(),
+        ready(loop.classifier, job, masks, steps=loop.steps, note=loop.note),
     ):
         loop.vocabulary = vocabulary
         data = replace(data, encoded=vocabulary.renumbered(data.encoded))

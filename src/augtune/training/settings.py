@@ -14,6 +14,7 @@ from augtune.core.settings import Settings
 from augtune.core.task import TaskName, unfit
 from augtune.model import HEADS, LOSSES, MIXINGS
 from augtune.model.heads import Head, Mean
+from augtune.model.lora import Lora
 from augtune.model.losses import CrossEntropy, Loss
 from augtune.model.mixing import Mixing
 from augtune.training import OPTIMIZERS, RECIPES, SCHEDULES
@@ -131,6 +132,13 @@ class TrainSettings(Settings):
     """What is trained: all, the head alone, or head, pooler and so many top layers."""
     freeze_embeddings: bool = False
     """Leave the embeddings as they are: faster, and close in score on small data."""
+    lora: Lora | None = None
+    """Train low-rank updates instead of the encoder's weights, and merge them in at the end: {rank, alpha, dropout,
+    targets}; null: train the weights."""
+    gradient_checkpointing: bool = False
+    """Compute layers a second time for the gradient: about a third slower, in a fraction of the memory."""
+    compile: Literal["auto"] | bool = "auto"
+    """Let torch compile the encoder's layers; auto: on a GPU where there are 2,000 steps or more, else not."""
     keep: Literal["last", "best"] = "last"
     """Weights to keep: of the last step, or the best by the validation rows; best where patience or target is given."""
     keep_by: Literal["macro_f1", "accuracy", "loss"] = "macro_f1"
@@ -163,6 +171,8 @@ class TrainSettings(Settings):
     def _agree(self) -> Self:
         if self.epochs is not None and "steps" in self.model_fields_set:
             raise SettingsError("epochs: give steps or epochs, not both")
+        if self.lora is not None and self.trainable in ("head", 0):
+            raise SettingsError(f"lora: with trainable: {self.trainable} no update would be trained; leave one out")
         self.recipe.check(self)
         if self.mix is not None:
             stages = self.recipe.stages(self, max(2, self.steps))
