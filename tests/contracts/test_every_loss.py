@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from augtune.core.labels import Labels
 from augtune.core.seeds import generator
 from augtune.model import LOSSES
 from augtune.model.losses import Loss, LossBatch, loss_sum, mean_loss
@@ -18,19 +20,26 @@ torch.set_num_threads(1)
 VARIANTS = {
     "cross_entropy": [{"label_smoothing": 0.2}, {"class_weights": "inverse", "power": 0.5}],
     "focal": [{"gamma": 0.5}, {"gamma": 1.0, "factor": "detached"}],
-    "ldam": [{"class_weights": "none", "scale": 30.0}],
+    "ldam": [{"class_weights": "none", "scale": 30.0}, {"deferred": 0.8}],
     "logit_adjustment": [{"tau": 0.5}],
-    "dimp": [{"clamp": None}, {"gamma": 0.5, "floor": 0.1, "clamp": 2.0}, {"form": "additive"}],
+    "dimp": [{"clamp": None}, {"gamma": 0.5, "floor": 0.1, "clamp": 2.0}, {"form": "additive"}, {"normalise": True}],
     "mse": [{"squared": "cdf"}, {"positions": [1.0, 2.0, 5.0], "class_weights": "inverse"}],
     "bce": [{"label_smoothing": 0.1}, {"class_weights": "inverse", "power": 0.5}, {"class_weights": "effective"}],
 }
-LOSSES_TO_TEST = [(kind, {}) for kind in LOSSES] + [(kind, fields) for kind in VARIANTS for fields in VARIANTS[kind]]
+ALPHA = [2.0, 0.5, 1.0]
+LOSSES_TO_TEST = [(kind, fields) for kind in LOSSES for fields in ({}, {"alpha": ALPHA})] + [
+    (kind, fields) for kind in VARIANTS for fields in VARIANTS[kind]
+]
 
 
 @pytest.fixture(params=LOSSES_TO_TEST, ids=lambda row: f"{row[0]}-{row[1]}")
 def loss(request: pytest.FixtureRequest) -> Loss:
     kind, fields = request.param
     return LOSSES.parse({"kind": kind, **fields}, where="train.loss")
+
+
+def changed(loss: Loss, **fields) -> Loss:
+    return type(loss)(**{**loss.model_dump(), **fields})
 
 
 def make_batch(rows: int = 6, classes: int = 3, *, soft: bool = True, scale: float = 1.0):
@@ -52,11 +61,12 @@ def oracle(loss: Loss, logits: np.ndarray, batch: LossBatch) -> np.ndarray:
     """Each formula from its paper, one row and one class at a time, in float64."""
     counts, targets, quality = batch.class_counts.numpy(), batch.targets.numpy(), batch.quality.numpy()
     classes = len(counts)
-    if loss.class_weights == "none":
+    if loss.class_weights == "none" or batch.progress < loss.deferred:
         weights = np.ones(classes)
     else:
         raw = counts**-loss.power if loss.class_weights == "inverse" else (1 - loss.beta) / (1 - loss.beta**counts)
         weights = raw * classes / raw.sum()
+    weights = weights * (1.0 if loss.alpha is None else np.array(loss.alpha))
     losses = []
     for z, t, q in zip(logits, targets, quality, strict=True):
         p = np.exp(z) / np.exp(z).sum()
@@ -112,6 +122,30 @@ def test_loss_equals_its_formula_in_float64(loss):
     assert found.detach().numpy() == pytest.approx(oracle(loss, logits.detach().numpy(), batch), rel=1e-5, abs=1e-6)
 
 
+def test_class_weights_that_are_deferred_enter_at_their_share_of_the_stage(loss):
+    logits, batch = make_batch()
+    early, late = replace(batch, progress=0.7), replace(batch, progress=0.8)
+    plain = changed(loss, class_weights="none", deferred=0.0)
+    weighed = changed(loss, class_weights="inverse", deferred=0.0)
+    loss = changed(weighed, deferred=0.8)
+    assert mean_loss(loss, logits, early).equal(mean_loss(plain, logits, early))
+    assert mean_loss(loss, logits, late).equal(mean_loss(weighed, logits, late))
+    assert not mean_loss(loss, logits, late).equal(mean_loss(loss, logits, early))
+
+
+def test_alpha_by_name_is_alpha_in_the_order_of_the_labels(loss):
+    logits, batch = make_batch()
+    task = loss.tasks[0]
+    labels = Labels(("c", "a", "b"), task=task) if task != "ordinal" else Labels(("1", "2", "3"), task=task)
+    first, _, third = labels.names
+    named = changed(loss, alpha={third: 3.0, first: 2.0}).bound(labels)
+    numbered = changed(loss, alpha=(2.0, 1.0, 3.0)).bound(labels)
+    assert mean_loss(named, logits, batch).equal(mean_loss(numbered, logits, batch))
+    ones = changed(loss, alpha=(1.0, 1.0, 1.0)).bound(labels)
+    none = changed(loss, alpha=None).bound(labels)
+    assert mean_loss(ones, logits, batch).equal(mean_loss(none, logits, batch))
+
+
 def test_weight_one_equals_no_weight(loss):
     logits, batch = make_batch()
     ones = LossBatch(batch.targets, torch.ones(6), batch.quality, batch.class_counts)
@@ -124,7 +158,7 @@ def test_weight_zero_removes_the_row_and_two_counts_it_twice(loss):
     weights = torch.tensor([0.0, 2.0, 1.0, 1.0, 0.5, 0.0])
     weighed = LossBatch(batch.targets, weights, batch.quality, batch.class_counts)
     assert mean_loss(loss, logits, weighed).item() == pytest.approx(
-        ((rows * weights).sum() / loss.shares(batch).sum()).item(), rel=1e-6
+        ((rows * weights).sum() / loss.shares(logits, batch).sum()).item(), rel=1e-6
     )
 
 

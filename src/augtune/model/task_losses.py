@@ -47,7 +47,7 @@ class Bce(Loss):
         from torch.nn.functional import logsigmoid
 
         scores, targets = logits.float(), self.targets(batch)
-        weights = self._class_weights(batch)
+        weights = self._class_factors(batch)
         has = targets if weights is None else targets * weights
         return -(has * logsigmoid(scores) + (1 - targets) * logsigmoid(-scores))
 
@@ -64,7 +64,7 @@ class Bce(Loss):
         self._check_shapes(logits, batch)
         return self.per_class(logits, batch).mean(dim=-1)
 
-    def shares(self, batch: LossBatch) -> Tensor:
+    def shares(self, logits: Tensor, batch: LossBatch) -> Tensor:
         """Return 1 for each row, ``(B,)``: class weights do not enter the divisor, as in torch."""
         return batch.targets.new_ones(len(batch.targets)).float()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -186,6 +186,7 @@ class _StageRun:
         self.where = np.asarray(positions, dtype=np.int64)
         self.counts = data.targets[torch.from_numpy(self.where)].sum(dim=0).to(self.device)
         self.pending: list[_Pending] = []
+        self.progress = 0.0
         # A mix may reach below the first trained layer, where every row has to be there in person.
         self.prefix = None if settings.mix is not None else prefix_cache(
             loop.classifier, data.encoded, self.where,
@@ -218,6 +219,7 @@ class _StageRun:
             chosen: ``(B,)`` places among the stage's rows.
         """
         loop, stage = self.loop, self.stage
+        self.progress = step / stage.steps
         factor = lr_factor(step, stage.steps, loop.settings.warmup_share, loop.settings.schedule)
         if self.selection is not None:
             factor *= self.selection.lr_share
@@ -239,7 +241,7 @@ class _StageRun:
 
     def _compute(self, rows: np.ndarray) -> Part:
         batch = self.data.encoded.batch(rows, multiple=1 if self.device.type == "cpu" else GPU_PAD_MULTIPLE)
-        known = self.data.loss_batch(rows, self.counts, self.device)
+        known = replace(self.data.loss_batch(rows, self.counts, self.device), progress=self.progress)
         with nullcontext() if self.prefix is None else self.prefix.serving(batch):
             return _forward(self.loop, self.model, batch, known, stage=self.stage, mix=self._mix(rows))
 

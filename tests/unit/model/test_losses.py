@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augtune.core.errors import SettingsError
+from augtune.core.labels import Labels
 from augtune.model.losses import (
     CrossEntropy,
     Dimp,
@@ -183,6 +185,34 @@ def test_dimp_without_quality_says_which_recipe_trains_the_checker(logits, label
         mean_loss(Dimp(), logits, LossBatch(one_hot(labels, 4)))
 
 
+def test_dimp_normalised_is_the_weighted_mean_of_cross_entropy(logits, labels):
+    quality = torch.rand(8, generator=torch.Generator().manual_seed(4))
+    batch = LossBatch(one_hot(labels, 4), quality=quality)
+    weights = Dimp().row_weights(logits, batch)
+    losses = F.cross_entropy(logits, torch.tensor(labels), reduction="none")
+    found = mean_loss(Dimp(normalise=True), logits, batch)
+    assert found.item() == pytest.approx(((weights * losses).sum() / weights.sum()).item(), rel=1e-6)
+    wanted = gradient((weights * losses).sum() / weights.sum(), logits)
+    assert gradient(found, logits).sub(wanted).abs().max().item() < 1e-7
+
+
+def test_dimp_normalised_costs_nothing_where_every_weight_is_nothing(logits, labels):
+    found = mean_loss(Dimp(normalise=True), logits, LossBatch(one_hot(labels, 4), quality=torch.zeros(8)))
+    assert found.item() == 0.0
+    assert torch.isfinite(gradient(found, logits)).all()
+
+
+@pytest.mark.parametrize("dimp", [Dimp(clamp=None), Dimp(form="additive"), Dimp(normalise=True), Dimp(alpha=(3, 1))])
+def test_dimp_gradient_takes_its_weights_as_constants(dimp):
+    logits = torch.tensor([[0.3, -0.2], [1.0, 0.5]], requires_grad=True)
+    batch = LossBatch(one_hot([0, 1], 2), quality=torch.tensor([0.9, 0.4]))
+    weights = dimp.row_weights(logits, batch) * torch.tensor([1.0, 1.0] if dimp.alpha is None else dimp.alpha)
+    by = dimp.row_weights(logits, batch).sum() if dimp.normalise else 2
+    plain = (weights * F.cross_entropy(logits, torch.tensor([0, 1]), reduction="none")).sum() / by
+    found = gradient(mean_loss(dimp, logits, batch), logits)
+    assert found.sub(gradient(plain, logits)).abs().max().item() < 1e-7
+
+
 def test_importance_weights_of_one_make_imp_cross_entropy(logits, labels):
     quality = torch.rand(8, generator=torch.Generator().manual_seed(3))
     batch = LossBatch(one_hot(labels, 4), weights=quality / quality)
@@ -227,3 +257,53 @@ def test_targets_of_another_shape_are_refused(logits):
 def test_counts_without_any_row_are_refused():
     with pytest.raises(SettingsError, match=r"^class counts: no class has a row\.$"):
         class_weights(torch.zeros(3), "inverse")
+
+
+def test_deferred_ldam_becomes_the_weighted_one():
+    counts = torch.tensor([7513, 37569])
+    batch = LossBatch(one_hot([0, 1], 2), class_counts=counts)
+    logits, loss = torch.tensor([[0.2, -0.1], [0.2, -0.1]]), Ldam(deferred=0.8)
+    late = replace(batch, progress=0.8)
+    assert mean_loss(loss, logits, late).item() == pytest.approx(0.889992, abs=1e-5)
+    assert mean_loss(loss, logits, batch).equal(mean_loss(Ldam(class_weights="none"), logits, batch))
+
+
+def test_alpha_multiplies_and_does_not_enter_the_divisor(logits, labels):
+    losses = F.cross_entropy(logits, torch.tensor(labels), reduction="none")
+    alpha = torch.tensor([2.0, 1.0, 0.0, 0.5])
+    found = mean_loss(CrossEntropy(alpha=(2.0, 1.0, 0.0, 0.5)), logits, LossBatch(one_hot(labels, 4)))
+    assert found.item() == pytest.approx((alpha[labels] * losses).mean().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"deferred": 0.5}, "deferred: there are no class weights to defer; set class_weights"),
+        ({"alpha": [-1.0, 1.0]}, "alpha: expected numbers of 0 or more, not all 0; got [-1.0, 1.0]"),
+        ({"alpha": {"no": 0.0}}, "alpha: expected numbers of 0 or more, not all 0; got [0.0]"),
+    ],
+)
+def test_settings_that_say_nothing_are_refused(fields, message):
+    with pytest.raises(SettingsError, match=f"^train.loss.{re.escape(message)}$"):
+        CrossEntropy.parse(fields, where="train.loss")
+
+
+@pytest.mark.parametrize(
+    ("alpha", "message"),
+    [
+        ({"yse": 2.0}, "loss cross_entropy: alpha: no label is called 'yse'; did you mean 'yes'?"),
+        (
+            (1.0, 2.0, 3.0),
+            "loss cross_entropy: alpha: expected 2 numbers, one for each of no · yes; got [1.0, 2.0, 3.0]",
+        ),
+    ],
+)
+def test_alpha_of_other_labels_is_refused(alpha, message):
+    with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
+        CrossEntropy(alpha=alpha).bound(Labels(("no", "yes")))
+
+
+def test_alpha_by_name_without_labels_is_refused(logits, labels):
+    message = "loss cross_entropy: alpha by name needs the labels; call bound(labels) first."
+    with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
+        mean_loss(CrossEntropy(alpha={"a": 1.0}), logits, LossBatch(one_hot(labels, 4)))

@@ -5,13 +5,15 @@ Shapes: ``B`` rows of a batch, ``K`` classes. torch is imported when a loss is c
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from augtune.core.errors import SettingsError
-from augtune.core.settings import Settings
+from augtune.core.settings import Settings, suggestion
 from augtune.core.task import TaskName, unfit
 from augtune.model.losses.classes import class_weights
 
@@ -34,12 +36,14 @@ class LossBatch:
         weights: ``(B,)`` how much each row counts, or None: every row counts 1.
         quality: ``(B,)`` probability a checker gives the row's label, NaN for a row that is not to be weighed; or None.
         class_counts: ``(K,)`` rows of each class in the training set, on any device (the processor is best), or None.
+        progress: Share of the stage's steps that were taken before this one, in [0, 1).
     """
 
     targets: Tensor
     weights: Tensor | None = None
     quality: Tensor | None = None
     class_counts: Tensor | None = None
+    progress: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +78,47 @@ class Loss(Settings):
     """Exponent of the inverse class weights: 1 evens classes out, 0.5 does so half-way, 0 is no weight."""
     beta: float = Field(default=0.9999, ge=0, lt=1)
     """Of the effective class weights (1 - beta) / (1 - beta^count); 0 is no weight, near 1 the inverse count."""
+    deferred: float = Field(default=0.0, ge=0, lt=1)
+    """Share of a stage's steps before the class weights enter: deferred re-weighting (Cao et al., NeurIPS 2019, with
+    ldam: 0.8). 0: they count from the start."""
+    alpha: Mapping[str, float] | tuple[float, ...] | None = None
+    """What a row of each class counts besides, by the label's name (one not named counts 1) or a number for each label
+    in order. Unlike class weights it does not enter the divisor of the mean. None: 1 for all."""
+
+    @model_validator(mode="after")
+    def _weighs(self) -> Self:
+        if self.deferred > 0 and self.class_weights == "none":
+            raise SettingsError("deferred: there are no class weights to defer; set class_weights")
+        if self.alpha is not None:
+            values = list(self.alpha.values()) if isinstance(self.alpha, Mapping) else list(self.alpha)
+            if not all(0 <= value < math.inf for value in values) or not any(values):
+                raise SettingsError(f"alpha: expected numbers of 0 or more, not all 0; got {values}")
+        return self
 
     def bound(self, labels: Labels) -> Loss:
         """Return the loss as it is trained on rows of these labels, knowing of them what it needs.
 
         Raises:
-            SettingsError: If it is no loss for their task.
+            SettingsError: If it is no loss for their task, or ``alpha`` is not about these labels.
         """
         if labels.task not in self.tasks:
             raise SettingsError(unfit(f"loss {self.kind}", self.tasks, labels.task))
-        return self
+        return self if self.alpha is None else self.model_copy(update={"alpha": self._alpha_of(labels)})
+
+    def _alpha_of(self, labels: Labels) -> tuple[float, ...]:
+        given = self.alpha or ()
+        if not isinstance(given, Mapping):
+            if len(given) != len(labels):
+                raise SettingsError(
+                    f"loss {self.kind}: alpha: expected {len(labels)} numbers, one for each of {labels}; "
+                    f"got {list(given)}"
+                )
+            return given
+        unknown = [name for name in given if name not in labels.names]
+        if unknown:
+            known = suggestion(unknown[0], labels.names)
+            raise SettingsError(f"loss {self.kind}: alpha: no label is called {unknown[0]!r}{known}")
+        return tuple(float(given.get(name, 1.0)) for name in labels.names)
 
     def per_class(self, logits: Tensor, batch: LossBatch) -> Tensor:
         """Return ``(B, K)`` float32: what each row would cost if class ``k`` were its label."""
@@ -112,15 +147,20 @@ class Loss(Settings):
         """
         self._check_shapes(logits, batch)
         scores = self.targets(batch) * self.per_class(logits, batch)
-        by_class = self._class_weights(batch)
+        by_class = self._class_factors(batch)
         if by_class is not None:
             scores = scores * by_class
         losses = scores.sum(dim=-1)
         weights = self.row_weights(logits, batch)
         return losses if weights is None else losses * weights
 
-    def shares(self, batch: LossBatch) -> Tensor:
-        """Return what each row adds to the divisor of the mean: its class weight, or 1; ``(B,)`` float32."""
+    def shares(self, logits: Tensor, batch: LossBatch) -> Tensor:
+        """Return what each row adds to the divisor of the mean: its class weight, or 1; ``(B,)`` float32.
+
+        Args:
+            logits: ``(B, K)``; none of what is returned carries a gradient to them.
+            batch: As in ``per_row``.
+        """
         by_class = self._class_weights(batch)
         targets = batch.targets.float()
         return targets.new_ones(len(targets)) if by_class is None else (targets * by_class).sum(dim=-1)
@@ -133,10 +173,20 @@ class Loss(Settings):
             )
 
     def _class_weights(self, batch: LossBatch) -> Tensor | None:
-        if self.class_weights == "none":
+        if self.class_weights == "none" or batch.progress < self.deferred:
             return None
         weights = class_weights(self._counts(batch), self.class_weights, power=self.power, beta=self.beta)
         return weights.to(batch.targets.device)
+
+    def _class_factors(self, batch: LossBatch) -> Tensor | None:
+        """Return ``(K,)`` what a class's loss is multiplied by: class weights times alpha; None for all 1."""
+        weights = self._class_weights(batch)
+        if self.alpha is None:
+            return weights
+        if isinstance(self.alpha, Mapping):
+            raise SettingsError(f"loss {self.kind}: alpha by name needs the labels; call bound(labels) first.")
+        own = batch.targets.new_tensor(self.alpha).float()
+        return own if weights is None else own * weights
 
     def _counts(self, batch: LossBatch) -> Tensor:
         if batch.class_counts is None:
@@ -155,7 +205,7 @@ def loss_sum(loss: Loss, logits: Tensor, batch: LossBatch) -> LossSum:
     losses = loss.per_row(logits, batch)
     if batch.weights is not None:
         losses = losses * batch.weights.float()
-    return LossSum(losses.sum(), loss.shares(batch).sum())
+    return LossSum(losses.sum(), loss.shares(logits.detach(), batch).sum())
 
 
 def mean_loss(loss: Loss, logits: Tensor, batch: LossBatch) -> Tensor:

@@ -29,10 +29,10 @@ class CrossEntropy(Loss):
     def bound(self, labels: Labels) -> Loss:
         """Return itself; where a row may have several labels, the cross-entropy of each by itself, ``bce``."""
         if not labels.has_many:
-            return self
+            return super().bound(labels)
         from augtune.model.task_losses import Bce
 
-        return Bce(**{name: getattr(self, name) for name in self.model_fields_set})
+        return Bce(**{name: getattr(self, name) for name in self.model_fields_set}).bound(labels)
 
     def targets(self, batch: LossBatch) -> Tensor:
         """Return the targets after smoothing, ``(B, K)``."""

@@ -17,6 +17,7 @@ __all__ = ["Dimp"]
 
 # e^40 is 2e17: with it a weight, its gradient and the gradient's square all fit float32.
 MAX_LOG_WEIGHT = 40.0
+TINY = 1e-30
 
 
 class Dimp(Loss):
@@ -41,6 +42,10 @@ class Dimp(Loss):
     """Largest weight. auto: 5 times the number of classes K, since a surely right row weighs K before the model knows
     anything, so a label has to be 5 times less likely than chance to be held back. None: the paper's, without bound
     (but for e^40, which keeps float32 finite)."""
+
+    normalise: bool = False
+    """Divide by the sum of the step's weights instead of its rows: self-normalised importance sampling, which keeps the
+    size of a step while the weights rise and fall."""
 
     def row_weights(self, logits: Tensor, batch: LossBatch) -> Tensor:
         """Return the ``(B,)`` weights, without gradient.
@@ -70,3 +75,9 @@ class Dimp(Loss):
         weights: Tensor = (self.gamma * (quality.log() - own)).clamp_max(MAX_LOG_WEIGHT).exp()
         bound = 5.0 * classes if self.clamp == "auto" else self.clamp
         return weights if bound is None else weights.clamp_max(bound)
+
+    def shares(self, logits: Tensor, batch: LossBatch) -> Tensor:
+        """Return what each row adds to the divisor of the mean, ``(B,)``; with ``normalise`` times its own weight."""
+        shares = super().shares(logits, batch)
+        # A step whose rows all weigh 0 costs 0, not 0 / 0.
+        return shares * self.row_weights(logits, batch).clamp_min(TINY) if self.normalise else shares
