@@ -9,9 +9,9 @@ A server in a process of its own answers every chat after 100 ms. In one run, in
 * the bound that latency sets: 64 / 0.1 s = 640 calls/s.
 
 Augtune has to reach 0.9 of the smaller of the last two. Beside it: the sequential way of a script that makes one call
-after the other (a short sample, extrapolated), the time to the first reply with and without a process of its own for the
-calls, calls answered from the cache, and the memory held over many calls to a server without latency, of both processes
-together. Exit status 1 if a limit is missed.
+after the other (a short sample, extrapolated), the time to the first reply with and without a process of its own for
+the calls, calls answered from the cache, and the memory held over many calls to a server without latency, of both
+processes together. Exit status 1 if a limit is missed.
 """
 
 from __future__ import annotations

@@ -52,6 +52,22 @@ time.sleep(60)
 """
 
 
+FORKED = """
+import os, sys
+from augtune.llm.client import LLM
+from augtune.llm.messages import Message
+llm = LLM("openai/m", base_url=sys.argv[1], cache=sys.argv[2])
+ask = lambda text: llm.send(llm.request(messages=[Message("user", text)], max_tokens=5)).text
+assert ask("0") == "0"
+if (child := os.fork()) == 0:
+    right = ask("1") == "1"
+    llm.close()
+    os._exit(0 if right else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert ask("2") == "2"
+"""
+
+
 class Held:
     """A server that repeats the prompt, and answers no one until it is let go."""
 
@@ -320,6 +336,14 @@ def test_threads_share_one_sender(server: Held, cache: Path):
         assert sender_of(llm).pid == sender
     assert found == [[str(i) for i in range(n, n + 5)] for n in (0, 2, 4, 6)]
     assert len(server.asked) == len(set(server.asked)) == 12
+
+
+def test_a_forked_child_has_a_sender_of_its_own(server: Held, cache: Path):
+    server.free.set()
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, server.url, str(cache)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.asked == ["0", "1", "2"]
 
 
 def test_a_key_goes_by_the_environment_alone(server: Held, cache: Path, monkeypatch: pytest.MonkeyPatch):

@@ -38,7 +38,8 @@ Outcome = Reply | AugtuneError
 def is_sent_apart(provider: Provider, settings: LLMSettings, price: Price | None) -> bool:
     """Return whether a process of its own makes the calls: they cost money, go over HTTP and are kept in a file."""
     costs = isinstance(provider, OpenAI) and price != FREE
-    return costs and settings.own_process and settings.cache is not None and settings.batch is None and CAN_LOCK
+    can_start = CAN_LOCK and not getattr(sys, "frozen", False)  # in a frozen program there is no interpreter to start
+    return costs and can_start and settings.own_process and settings.cache is not None and settings.batch is None
 
 
 class Books(Protocol):
@@ -75,6 +76,7 @@ class Sending:
         self._helper: _Helper | None = None
         self._starting = asyncio.Lock()
         self._is_over = False
+        self._owner = os.getpid()
 
     def has_out(self, key: str) -> bool:
         """Return whether a call has been handed over and has not come to anything yet."""
@@ -88,6 +90,8 @@ class Sending:
             ProviderError: If there is none.
             AugtuneError: If calls cannot be made, or replies not be kept.
         """
+        if self._owner != os.getpid():  # in a forked child, the line is the parent's
+            self._owner, self._helper, self._out = os.getpid(), None, {}
         if request.key not in self._out:
             helper = await self._helped()
             self._out[request.key] = _Call(request, asyncio.get_running_loop().create_future())
@@ -119,6 +123,8 @@ class Sending:
                 await helper.connect(self._heard, partial(self._ended, helper))
                 helper.lines.say(self._told)
                 self._helper = helper
+                if self._is_over:
+                    helper.lines.close()
             return self._helper
 
     def _heard(self, values: list[Any]) -> None:
