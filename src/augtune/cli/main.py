@@ -16,7 +16,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from augtune.cli import catalogs, collaborate, comparing, experiments, fit, measure, steps, use
+from augtune.cli import catalogs, collaborate, comparing, experiments, fit, inspecting, measure, steps, use
 from augtune.core.errors import AugtuneError
 
 __all__ = ["app", "main"]
@@ -108,7 +108,7 @@ def _options(
         os.environ["AUGTUNE_DEBUG"] = "1"
 
 
-for _group in (experiments, steps, measure, comparing, collaborate, fit, use, catalogs):
+for _group in (experiments, steps, inspecting, measure, comparing, collaborate, fit, use, catalogs):
     for _command in _group.COMMANDS:
         app.command(name=_command.__name__.strip("_"))(_command)
 
