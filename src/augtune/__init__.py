@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from augtune.model.fitted import Fitted
     from augtune.model.importers import import_classifier
     from augtune.reporting.html import report
+    from augtune.training.calibrating import calibrate
     from augtune.training.checkers import make_checkers
     from augtune.training.recipes import Dimp, Imp, TwoStage, Vanilla
     from augtune.training.settings import TrainSettings
@@ -113,6 +114,7 @@ _HOME = {
     "Weights": "core.tables",
     "Zeroshot": "generation.conditioned",
     "ask": "collaboration.ask",
+    "calibrate": "training.calibrating",
     "compare": "evaluation.comparisons",
     "curate": "curation.base",
     "embed": "embedding.encode",

@@ -69,6 +69,8 @@ class Fitted:
         weights: What the weighted rows counted in training, None in recipes without weights.
         notes: What its user was told while it was trained, a sentence each.
         thresholds: Probability from which each label is predicted where a row may have several; None: 0.5.
+        temperature: What scores are divided by before they become probabilities, so that confidence fits rows it was
+            not trained on; 1 unless it was calibrated. The predicted labels do not depend on it.
     """
 
     classifier: Classifier
@@ -89,6 +91,7 @@ class Fitted:
     weights: Weights | None = None
     notes: tuple[str, ...] = ()
     thresholds: tuple[float, ...] | None = None
+    temperature: float = 1.0
 
     @property
     def head(self) -> str:
@@ -103,10 +106,12 @@ class Fitted:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hex digits that name weights and labels: equal classifiers, equal fingerprint."""
+        """Hex digits that name weights, labels and temperature: equal classifiers, equal fingerprint."""
         about: dict[str, Any] = {"weights": self.classifier.digest(), "labels": list(self.labels.names)}
         if self.labels.has_many:
             about |= {"task": self.labels.task, "thresholds": self.thresholds}
+        if self.temperature != 1.0:
+            about["temperature"] = self.temperature
         return fingerprint(about)
 
     def predict(
@@ -128,10 +133,13 @@ class Fitted:
         rows_are_pairs = pairs is not None
         if texts and rows_are_pairs != self.is_pair:
             kinds = ("single texts", "pairs of texts")
-            raise DataError(f"{self.name}: trained on {kinds[self.is_pair]}, got {kinds[rows_are_pairs]}.")
+            raise DataError(
+                f"{self.name}: trained on {kinds[self.is_pair]}, got {kinds[rows_are_pairs]}.",
+                hint="Give pairs as [(first, second), …], or rows with text_pair." if self.is_pair else None,
+            )
         encoded = encode(self.tokenizer, texts, pairs, max_length=self.max_length)
         scores = self.classifier.scores(encoded, batch_size=batch_size)
-        probabilities = self.labels.rule.probabilities(scores)
+        probabilities = self.labels.rule.probabilities(scores / self.temperature)
         return ModelPredictions(
             ids=ids,
             probabilities=probabilities,

@@ -85,6 +85,8 @@ def _write(fitted: Fitted, folder: Path) -> None:
         about["weights"] = {"ids": list(fitted.weights.ids), "values": fitted.weights.values.tolist()}
     about["notes"] = list(fitted.notes)
     about["history"] = [dict(row) for row in fitted.history]
+    if fitted.temperature != 1.0:
+        about["temperature"] = fitted.temperature
     write_json(folder / ABOUT, about)
     folder.chmod(0o777 & ~_umask())
     for path in folder.iterdir():
@@ -132,6 +134,7 @@ def load(folder: Path, *, labels: Labels | None = None) -> Fitted:
         notes=tuple(about.get("notes", ())),
         weights=None if weights is None else Weights(tuple(weights["ids"]), np.array(weights["values"])),
         thresholds=None if thresholds is None else tuple(map(float, thresholds)),
+        temperature=float(about.get("temperature", 1.0)),
         **{name: about[name] for name in PLAIN},
     )
     if fitted.fingerprint != about["fingerprint"]:
@@ -145,7 +148,8 @@ def _about(folder: Path) -> Mapping[str, Any]:
     if not (folder / ABOUT).is_file():
         raise InputError(
             f"{folder}: holds no {ABOUT}, so it is no classifier saved by augtune.",
-            hint="To train on top of an encoder, name the folder as train.encoder.",
+            hint="A classifier that another program saved is read by 'augtune import'. To train on top of an encoder, "
+            "name the folder as train.encoder.",
         )
     about = read_json(folder / ABOUT)
     missing = [name for name in ("labels", "head", "fingerprint", *PLAIN) if name not in about]

@@ -104,7 +104,7 @@ def test_predict_refuses_pairs_where_it_was_trained_on_single_texts_and_the_reve
         single.predict(pair_rows())
     pairs = make(tiny_encoder, is_pair=True)
     assert len(pairs.predict([("good", "bad")])) == 1
-    with pytest.raises(DataError, match=r"^.* · vanilla · 3 steps: trained on pairs of texts, got single texts\.$"):
+    with pytest.raises(DataError, match=r"^.* · vanilla · 3 steps: trained on pairs of texts, got single texts\.\n"):
         pairs.predict(["good"])
 
 

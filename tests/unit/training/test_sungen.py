@@ -10,9 +10,9 @@ from torch import nn
 from augtune.core.dataset import Dataset
 from augtune.core.errors import DataError, SettingsError
 from augtune.training.meta.bilevel import Bilevel, outer_loss
-from augtune.training.recipes.sungen import SunGen
 from augtune.training.meta.sungen import Lstm
 from augtune.training.meta.virtual import Moments, adam_step, moments_of
+from augtune.training.recipes.sungen import SunGen
 from augtune.training.settings import TrainSettings
 from augtune.training.train import train
 from training_rows import BAD, GOOD, human_rows, synthetic_rows
