@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from augtune.core.encoders import DEFAULT_ENCODER
 from augtune.core.errors import SettingsError
 from augtune.core.outcomes import Changed, Cost, Curation, Dropped
 from augtune.core.settings import Settings
+from augtune.core.task import TaskName, unfit
 from augtune.curation import STEPS
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class Step(Settings, ABC):
     A step drops rows or keeps them, in order; it records every row it drops or gives another label.
     """
 
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
+    """The tasks whose rows it can curate."""
+
     @property
     def needs_llm(self) -> bool:
         """True if it asks a language model."""
@@ -105,7 +109,10 @@ def curate(
         InputError: If a step needs a language model and there is none.
         BudgetError: If the budget is reached; what was paid for is kept.
     """
-    parsed = parse_steps(steps)
+    parsed, task = parse_steps(steps), rows.labels.task
+    misfits = [unfit(step.kind, step.tasks, task) for step in parsed if task not in step.tasks]
+    if misfits:
+        raise SettingsError(misfits)
     context = Context(human, splits, encoder, on_progress, llm)
     dropped: list[Dropped] = []
     changed: list[Changed] = []

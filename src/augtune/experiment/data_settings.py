@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from augtune.core.settings import Settings
+from augtune.core.task import TaskName
 
 __all__ = ["ColumnSettings", "DataSettings"]
 
@@ -29,8 +30,13 @@ class DataSettings(Settings):
     """A file (csv, tsv, json, jsonl, parquet), a folder of splits, or hf:owner/name."""
     columns: ColumnSettings = Field(default_factory=ColumnSettings)
     """Column names, where they cannot be found by themselves."""
+    task: TaskName = "single_label"
+    """single_label; multi_label: a row has any number of labels; ordinal: one, and the labels have an order."""
+    separator: str | None = None
+    """What stands between the labels of a row in a text column, e.g. |, where task is multi_label."""
     labels: list[str] | dict[str, str] | None = None
-    """Label names in the order wanted, or a mapping from what the file has to a name; found if not given."""
+    """Label names in the order wanted, or a mapping from what the file has to a name; found if not given. Where task is
+    ordinal, names that are no numbers have to be given, from one end to the other."""
     view: str | dict[str, list[str] | str] | None = None
     """Classes merged into others in the order wanted, for human, synthetic and test rows alike:
     {non-neutral: [negative, positive], neutral: [neutral]}, or one-vs-rest neutral; drop: [...] leaves rows out."""

@@ -18,6 +18,7 @@ from pydantic import Field, field_validator
 from augtune.core.catalog import Catalog
 from augtune.core.errors import AugtuneError, SettingsError
 from augtune.core.settings import Settings, suggestion
+from augtune.core.task import TaskName, unfit
 from augtune.curation import STEPS
 from augtune.data import grammar
 from augtune.evaluation.settings import EvaluateSettings
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from augtune.generation.base import Generator
 
 __all__ = ["ArmPlan", "DataSettings", "Experiment", "Plan", "folder_of", "read_plan"]
+
+COLLABORATION_TASKS: tuple[TaskName, ...] = ("single_label", "ordinal")
+"""The tasks that arms which ask, route or fine-tune a language model are made for."""
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Settings)
@@ -340,5 +344,22 @@ def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str])
         except SettingsError as error:
             problems.extend(f"data.{key}: {line}" for line in error.problems)
     for arm in arms:
+        problems.extend(f"arms.{arm.name}: {line}" for line in _misfits(arm, data.task))
+    problems.extend(
+        f"evaluate.metrics: {unfit(metric.kind, metric.tasks, data.task)}"
+        for metric in evaluate.measured
+        if data.task not in metric.tasks
+    )
+    for arm in arms:
         if data.validation == "none" and (asked := arm.settings.measured()):
             problems.append(f"arms.{arm.name}: train.{asked} needs rows to select on; set data.validation")
+
+
+def _misfits(arm: ArmPlan, task: TaskName) -> list[str]:
+    """Return what of an arm is not made for the task of the data, a line each."""
+    if arm.kind is not None:
+        return [] if task in COLLABORATION_TASKS else [unfit(arm.kind.kind, COLLABORATION_TASKS, task)]
+    parts = [(f"generate: {one.kind}", one.tasks) for one in arm.generators]
+    parts += [(f"curate: {one.kind}", one.tasks) for one in arm.steps]
+    found = [unfit(who, tasks, task) for who, tasks in parts if task not in tasks]
+    return [*found, *(f"train: {line}" for line in arm.settings.misfits(task))]

@@ -54,6 +54,8 @@ def human_rows(plan: Plan) -> HumanRows:
         text_pair=data.columns.text_pair,
         labels=data.labels,
         view=data.view,
+        task=data.task,
+        separator=data.separator,
         name=plan.experiment.name,
     )
     taken: dict[str, set[str]] = {}

@@ -62,7 +62,7 @@ class Stages:
     def _predicted(self, train: Stage, rows: HumanDataset, about: str) -> tuple[Predictions, Path]:
         def predict(folder: Path) -> dict[str, Any]:
             made = self._fitted(train.folder).predict(rows)
-            truth = dict(zip(rows.ids, rows.label_names, strict=True))
+            truth = dict(zip(rows.ids, rows.label_values, strict=True))
             write_jsonl(folder / "predictions.jsonl", made.to_rows(truth))
             return {"made_by": made.made_by, "model": made.model}
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from augtune.core.dataset import Dataset, Example, HumanDataset
-from augtune.core.errors import DataError, InputError
+from augtune.core.errors import DataError, InputError, SettingsError
 from augtune.core.outcomes import Cost, Dropped, Generation
 from augtune.core.settings import Settings
+from augtune.core.task import TaskName, unfit
 
 if TYPE_CHECKING:
     from augtune.llm.client import LLM
@@ -62,6 +63,8 @@ class Generator(Settings):
     """A way to get synthetic rows. Its fields are its YAML keys."""
 
     needs_llm: ClassVar[bool] = True
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
+    """The tasks it can write rows for."""
 
     @abstractmethod
     def generate(
@@ -130,6 +133,10 @@ def generate(
     given: Sequence[Any] = generator if several else [generator]  # type: ignore[assignment]
     wheres = [f"generate[{i}]" if several else "generate" for i in range(len(given))]
     makers = [GENERATORS.parse(value, where=where) for value, where in zip(given, wheres, strict=True)]
+    task = train.labels.task
+    misfits = [unfit(maker.kind, maker.tasks, task) for maker in makers if task not in maker.tasks]
+    if misfits:
+        raise SettingsError(misfits)
     for maker in makers:
         if maker.needs_llm:
             needed(llm, maker.kind)

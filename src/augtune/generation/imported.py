@@ -16,8 +16,10 @@ from augtune.core.errors import DataError
 from augtune.core.labels import Labels
 from augtune.core.outcomes import Dropped, Generation
 from augtune.core.settings import Settings, suggestion
+from augtune.core.task import LabelValue, TaskName
 from augtune.core.view import follow
 from augtune.data import columns as finder
+from augtune.data.label_sets import label_set
 from augtune.data.tables import Table, read
 from augtune.generation.base import Estimate, Generator, Progress
 from augtune.generation.keep import ANY
@@ -47,6 +49,9 @@ class Columns(Settings):
     source_text: str | None = None
     """The human text that the row was made from; by default 'source_text', if there is such a column."""
 
+    separator: str | None = None
+    """What stands between the labels of a row in a text column, e.g. |, where the human rows may have several."""
+
     probabilities: str | None = None
     """Soft labels: an object from label to probability, or a list in the order of the labels, also as JSON text; by
     default 'probabilities', if there is such a column."""
@@ -64,6 +69,7 @@ class Imported(Generator):
 
     kind: ClassVar[str] = "imported"
     needs_llm: ClassVar[bool] = False
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
 
     path: Path
     """The file: csv, tsv, json, jsonl or parquet."""
@@ -128,6 +134,7 @@ class Imported(Generator):
         if self.count is not None:
             groups = {ANY: (self.count, [row.id for row in rows])}
         elif self.per_class is not None:
+            labels.one_each("generate.per_class (use count instead)")
             quota = per_label(self.per_class, labels, where="generate.per_class")
             groups = {label: (n, [row.id for row in rows if row.label == label]) for label, n in quota.items()}
         else:
@@ -159,7 +166,7 @@ class _Rows:
     """A file's rows, read against the human ones."""
 
     def __init__(self, table: Table, columns: Columns, train: HumanDataset, name: str) -> None:
-        self.table, self.train, self.name = table, train, name
+        self.table, self.train, self.name, self.separator = table, train, name, columns.separator
         self.columns = finder.find(
             table.columns, text=columns.text, label=columns.label, text_pair=columns.text_pair, where=table.source
         )
@@ -200,13 +207,13 @@ class _Rows:
         found: list[Example] = []
         dropped: list[Dropped] = []
         for i, row in enumerate(self.table.rows):
-            values = (row.get(self.columns.text), row.get(self.columns.label))
-            text, label = ("" if value is None else str(value) for value in values)
-            missing = "text" if not text.strip() else "label" if not label.strip() else None
+            value = row.get(self.columns.text)
+            text, label = "" if value is None else str(value), self._label(i, row)
+            missing = "text" if not text.strip() else "label" if label == "" else None
             if missing is None:
-                found.append(self._example(i, row, text, label.strip()))
+                found.append(self._example(i, row, text, label))
             else:
-                empty = Example(f"{self.name}-{i:04d}", text, label.strip(), origin="generated", generator=self._mark)
+                empty = self._row(i, text, label, origin="generated", generator=self._mark)
                 dropped.append(Dropped(empty, Imported.kind, f"{self.table.place(i)}: it has no {missing}", "empty"))
         return found, dropped
 
@@ -214,15 +221,29 @@ class _Rows:
     def _mark(self) -> str:
         return f"{Imported.kind}:{self.name}"
 
-    def _example(self, i: int, row: Mapping[str, Any], text: str, label: str) -> Example:
+    def _label(self, i: int, row: Mapping[str, Any]) -> LabelValue:
+        """Return the row's label, or where rows may have several, the list of them."""
+        value = row.get(self.columns.label)
+        if self.train.labels.has_many:
+            return label_set(value, self.table, i, self.columns.label, self.separator)
+        return "" if value is None else str(value).strip()
+
+    def _row(self, i: int, text: str, label: LabelValue, **more: Any) -> Example:
+        name, many = f"{self.name}-{i:04d}", isinstance(label, list)
+        return Example(name, text, "" if many else str(label), labels=tuple(label) if many else None, **more)
+
+    def _example(self, i: int, row: Mapping[str, Any], text: str, label: LabelValue) -> Example:
         labels, place = self.labels, self.table.place(i)
-        if label not in labels:
-            known = ", ".join(map(repr, labels))
-            was = self.train.labels.was
-            before = f", nor are all labels of the file among those before the view: {', '.join(was)}" if was else ""
-            raise DataError(f"{place}: label {label!r} is none of the human rows' labels: {known}{before}.")
+        for own in label if isinstance(label, list) else [label]:
+            if own not in labels:
+                known = ", ".join(map(repr, labels))
+                was = self.train.labels.was
+                before = (
+                    f", nor are all labels of the file among those before the view: {', '.join(was)}" if was else ""
+                )
+                raise DataError(f"{place}: label {own!r} is none of the human rows' labels: {known}{before}.")
         soft = self._probabilities(row, place)
-        if soft is not None and soft[labels.index(label)] < max(soft):
+        if soft is not None and isinstance(label, str) and soft[labels.index(label)] < max(soft):
             raise DataError(
                 f"{place}: label {label!r} is not the most probable one of {dict(zip(labels, soft, strict=True))}."
             )
@@ -230,8 +251,8 @@ class _Rows:
         source = None if source is None or not str(source).strip() else str(source)
         parent = self.parents.get(_blanks(source)) if source is not None else None
         pair = row.get(self.columns.text_pair) if self.columns.text_pair is not None else None
-        return Example(
-            f"{self.name}-{i:04d}",
+        return self._row(
+            i,
             text,
             label,
             text_pair=None if pair is None else str(pair),
@@ -260,11 +281,12 @@ class _Rows:
             values, known = [], False
         total = sum(values)
         good = known and len(values) == len(labels) and all(0 <= p <= 1 for p in values)
-        if not good or abs(total - 1) > SUM_TOLERANCE:
+        if not good or (not labels.has_many and abs(total - 1) > SUM_TOLERANCE):
             raise DataError(
-                f"{place}: expected probabilities of {', '.join(map(repr, labels))} that sum to 1, got {value!r}."
+                f"{place}: expected probabilities of {', '.join(map(repr, labels))} {labels.rule.expected}, "
+                f"got {value!r}."
             )
-        return tuple(p / total for p in values)
+        return tuple(values) if labels.has_many else tuple(p / total for p in values)
 
 
 def _blanks(text: str) -> str:

@@ -26,8 +26,8 @@ LOSSES: Catalog[Settings] = Catalog(
             "augtune.model.losses.logit_adjustment:LogitAdjustment", "Make up for class shares in the logits."
         ),
         "dimp": Row("augtune.model.losses.dimp:Dimp", "Weigh rows by checked quality over the model's own confidence."),
-        "mse": Row("augtune.model.task_losses:Mse", "Squared error on the scale of ordered labels (task ordinal)."),
-        "bce": Row("augtune.model.task_losses:Bce", "Binary cross-entropy of each label (task multi_label)."),
+        "mse": Row("augtune.model.losses:Mse", "Squared error on the scale of ordered labels (task ordinal)."),
+        "bce": Row("augtune.model.losses:Bce", "Binary cross-entropy of each label (task multi_label)."),
     },
 )
 

@@ -9,8 +9,7 @@ import torch
 from augtune.core.errors import DataError, SettingsError
 from augtune.core.labels import Labels
 from augtune.core.seeds import generator
-from augtune.model.losses import CrossEntropy, Focal, LossBatch, class_weights, mean_loss
-from augtune.model.task_losses import Bce, Mse
+from augtune.model.losses import Bce, CrossEntropy, Focal, LossBatch, Mse, class_weights, mean_loss
 
 STARS = Labels(("1", "2", "5"), task="ordinal")
 TAGS = Labels(("joy", "anger", "fear"), task="multi_label")

@@ -7,14 +7,17 @@ its target: for a one-hot row that is the loss of its label. Class weights multi
 from __future__ import annotations
 
 from augtune.model.losses.base import Loss, LossBatch, LossSum, loss_sum, mean_loss
+from augtune.model.losses.bce import Bce
 from augtune.model.losses.classes import class_margins, class_weights
 from augtune.model.losses.cross_entropy import CrossEntropy
 from augtune.model.losses.dimp import Dimp
 from augtune.model.losses.focal import Focal
 from augtune.model.losses.ldam import Ldam
 from augtune.model.losses.logit_adjustment import LogitAdjustment
+from augtune.model.losses.mse import Mse
 
 __all__ = [
+    "Bce",
     "CrossEntropy",
     "Dimp",
     "Focal",
@@ -23,6 +26,7 @@ __all__ = [
     "Loss",
     "LossBatch",
     "LossSum",
+    "Mse",
     "class_margins",
     "class_weights",
     "loss_sum",

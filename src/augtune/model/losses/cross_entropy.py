@@ -8,6 +8,7 @@ from pydantic import Field
 
 from augtune.core.task import TaskName
 from augtune.model.losses.base import Loss, LossBatch
+from augtune.model.losses.bce import Bce
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,8 +31,6 @@ class CrossEntropy(Loss):
         """Return itself; where a row may have several labels, the cross-entropy of each by itself, ``bce``."""
         if not labels.has_many:
             return super().bound(labels)
-        from augtune.model.task_losses import Bce
-
         return Bce(**{name: getattr(self, name) for name in self.model_fields_set}).bound(labels)
 
     def targets(self, batch: LossBatch) -> Tensor:

@@ -24,7 +24,7 @@ class Recipe(Settings):
 
     needs: ClassVar[tuple[str, ...]] = ()
     """The checkers it needs: ``quality``, ``diversity``."""
-    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
     """The tasks it can be used for."""
 
     def check(self, settings: TrainSettings) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from augtune.core.errors import DataError, SettingsError
+from augtune.core.task import TaskName
 from augtune.model.losses import CrossEntropy, Ldam, Loss
 from augtune.training.recipes.base import Recipe
 from augtune.training.stages import RowChoice, Stage
@@ -27,6 +28,7 @@ class TwoStage(Recipe):
     """
 
     kind: ClassVar[str] = "two_stage"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
 
     variant: Literal["augmented", "reweighted", "both"] = "augmented"
     """Stage 1: cross-entropy on synthetic rows (augmented), LDAM on human (reweighted) or synthetic ones (both)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from augtune.core.task import TaskName
 from augtune.training.recipes.base import Recipe
 from augtune.training.stages import Stage
 
@@ -17,6 +18,7 @@ class Vanilla(Recipe):
     """One stage on all rows, human and synthetic alike."""
 
     kind: ClassVar[str] = "vanilla"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
 
     def stages(self, settings: TrainSettings, steps: int) -> list[Stage]:
         """Return the one stage."""

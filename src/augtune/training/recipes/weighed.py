@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field
 
 from augtune.core.errors import DataError, SettingsError
-from augtune.core.task import TaskName
 from augtune.model.losses import CrossEntropy
 from augtune.training.recipes.base import Recipe
 
@@ -23,7 +22,6 @@ class Weighed(Recipe):
     """What imp and dimp share: which rows are trained on, and whether human rows are weighed too."""
 
     needs: ClassVar[tuple[str, ...]] = ("quality",)
-    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
 
     rows: Literal["all", "synthetic"] = "all"
     """Rows the classifier is trained on: human and synthetic, or synthetic alone, as in the paper."""
