@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from augtune.cli.measure import JSON, LABEL, METRICS, PREDICTED, check_metrics
+from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 
 if TYPE_CHECKING:
     from augtune.cli.compared import Compared
@@ -49,6 +50,9 @@ def compare(
     seed: int = typer.Option(0, "--seed", help="Seed of everything that is drawn."),
     label: str = LABEL,
     predicted: str = PREDICTED,
+    task: str = TASK,
+    separator: str = SEPARATOR,
+    order: str = ORDER,
     json: Path = JSON,
     markdown: Path = typer.Option(None, "--markdown", metavar="FILE", help="Write the tables as Markdown."),
     latex: Path = typer.Option(None, "--latex", metavar="FILE", help="Write the tables as LaTeX (booktabs)."),
@@ -64,7 +68,8 @@ def compare(
     from augtune.cli.inputs import matched
     from augtune.core.files import atomic_write, write_json
 
-    found = matched(truth, [_named(text) for text in predictions], label=label, predicted=predicted)
+    told = LabelOptions(task, separator, order)
+    found = matched(truth, [_named(text) for text in predictions], label=label, predicted=predicted, told=told)
     check_metrics(metrics, found)
     asked = {"metrics": metrics, "baseline": baseline, "correction": correction, "resamples": resamples}
     asking = _Asking(found, asked, tuple(tests or ()), seed, train_rows)

@@ -9,6 +9,7 @@ import typer
 
 from augtune.cli.inputs import PAIR, SEED, SET, TEXT, VIEW
 from augtune.cli.steps import BASE_URL, BUDGET, LLM, REPLAY
+from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 
 if TYPE_CHECKING:
     from augtune.core.dataset import Dataset, HumanDataset
@@ -24,6 +25,9 @@ def fit(
     text: str = TEXT,
     text_pair: str = PAIR,
     view: str = VIEW,
+    task: str = TASK,
+    separator: str = SEPARATOR,
+    order: str = ORDER,
     test: Path = typer.Option(None, "--test", metavar="FILE", help="Rows to measure on; else a fifth is held out."),
     llm: str = LLM,
     replay: Path = REPLAY,
@@ -48,10 +52,11 @@ def fit(
     from augtune.cli.steps import trained
     from augtune.evaluation.scores import evaluate
 
-    splits = human_splits(file, text=text, label=label, text_pair=text_pair, view=view)
+    columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
+    columns["told"] = LabelOptions(task, separator, order)
+    splits = human_splits(file, **columns, view=view)
     human, held_out, told = splits.train, splits.test, f"measured on the test rows of {file}"
     if test is not None:
-        columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
         held_out = human_splits(test, **columns, labels=human.labels).train.renamed("test")
         told = f"measured on {test}"
     elif held_out is None:
@@ -92,12 +97,19 @@ def _written(human: HumanDataset, held_out: HumanDataset, llm: Any, how: tuple[i
 
 
 def hold_out(rows: HumanDataset, seed: int) -> tuple[HumanDataset, HumanDataset]:
-    """Return the rows to train on and a fifth of each label's rows to measure on; a label's only row is trained on."""
+    """Return the rows to train on and a fifth of each label's rows to measure on; a label's only row is trained on.
+
+    Where a row may have several labels, a fifth of all rows.
+    """
     import numpy as np
 
     from augtune.core.errors import DataError
     from augtune.core.seeds import generator
 
+    if rows.labels.has_many:
+        taken = max(1, round(HELD_OUT_SHARE * len(rows)))
+        order = generator(seed, "fit", "held out").permutation(len(rows))
+        return rows.take(np.sort(order[taken:])), rows.take(np.sort(order[:taken])).renamed("held out")
     test: list[int] = []
     for k, label in enumerate(rows.labels):
         places = np.flatnonzero(rows.label_indices == k)

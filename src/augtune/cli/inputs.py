@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from augtune.cli.tasks import LabelOptions
 from augtune.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ VIEW = typer.Option(
 SEED = typer.Option(0, "--seed", help="Seed of everything that is drawn.")
 SET = typer.Option(None, "--set", metavar="KEY=VALUE", help="A setting, as in the experiment file; may be repeated.")
 
-TRUE_COLUMNS = ("label", "true", "truth", "gold")
+TRUE_COLUMNS = ("label", "labels", "true", "truth", "gold")
 PREDICTED_COLUMNS = ("predicted", "pred", "prediction")
 PROBABILITY_COLUMNS = ("probabilities", "probs")
 ID_COLUMNS = ("id", "index")
@@ -46,6 +47,7 @@ def human_splits(
     text_pair: str | None = None,
     labels: Labels | None = None,
     view: str | None = None,
+    told: LabelOptions | None = None,
 ) -> Splits:
     """Return the human rows of a file or folder; those that a view leaves out are told on stderr.
 
@@ -56,12 +58,16 @@ def human_splits(
         text_pair: Column of the second text.
         labels: The labels its rows have to use; by default those of its training rows.
         view: Classes merged into others, as on the command line.
+        told: What the command line says of labels.
     """
     from augtune.data import load
     from augtune.experiment.document import value_of
 
+    options = (told or LabelOptions()).to_load()
+    if labels is not None:
+        options["labels"] = labels
     seen = None if view is None else value_of(view)
-    found = load(path, text=text, label=label, text_pair=text_pair, labels=labels, view=seen)
+    found = load(path, text=text, label=label, text_pair=text_pair, view=seen, **options)
     if found.dropped:
         sys.stderr.write(f"{path}: the view leaves out {len(found.dropped)} rows\n")
     return found
@@ -124,7 +130,15 @@ class Texts:
     truth: Mapping[str, LabelValue] | None
 
 
-def texts_of(path: Path, *, text: str | None, text_pair: str | None, is_pair: bool, labels: Labels) -> Texts:
+def texts_of(
+    path: Path,
+    *,
+    text: str | None,
+    text_pair: str | None,
+    is_pair: bool,
+    labels: Labels,
+    separator: str | None = None,
+) -> Texts:
     """Return the texts of a table file; it needs no label column.
 
     Args:
@@ -133,6 +147,7 @@ def texts_of(path: Path, *, text: str | None, text_pair: str | None, is_pair: bo
         text_pair: Column of the second text.
         is_pair: Whether the model reads pairs.
         labels: The model's labels; a label column is taken along if all its values are among them.
+        separator: What stands between the labels of a row, where it may have several.
     """
     from augtune.data import tables
 
@@ -145,9 +160,20 @@ def texts_of(path: Path, *, text: str | None, text_pair: str | None, is_pair: bo
     if len(set(ids)) != len(ids):
         raise DataError(f"{path}: the ids in column {key!r} have to be unique.")
     label = next((name for name in TRUE_COLUMNS if name in table.columns), None)
-    names = [] if label is None else [str(row.get(label)).strip() for row in table.rows]
-    known = bool(names) and all(name in labels for name in names)
-    return Texts(ids, tuple(texts), pairs, dict(zip(ids, names, strict=True)) if known else None)
+    truth = None if label is None else _known_labels(table, label, labels, separator)
+    return Texts(ids, tuple(texts), pairs, None if truth is None else dict(zip(ids, truth, strict=True)))
+
+
+def _known_labels(table: Table, column: str, labels: Labels, separator: str | None) -> Sequence[LabelValue] | None:
+    """Return the labels of all rows, or None if one of them is none of the model's."""
+    if not labels.has_many:
+        names = [str(row.get(column)).strip() for row in table.rows]
+        return names if all(name in labels for name in names) else None
+    try:
+        values = LabelOptions(labels.task, separator).values(table, column)
+    except DataError:
+        return None
+    return values if all(name in labels for value in values for name in value) else None
 
 
 def _text_columns(table: Table, text: str | None, pair: str | None, is_pair: bool) -> tuple[str, str | None]:
@@ -225,7 +251,12 @@ class Matched:
 
 
 def matched(
-    truth: Path, files: Sequence[tuple[str, Path]], *, label: str | None = None, predicted: str | None = None
+    truth: Path,
+    files: Sequence[tuple[str, Path]],
+    *,
+    label: str | None = None,
+    predicted: str | None = None,
+    told: LabelOptions | None = None,
 ) -> Matched:
     """Return the labels of a file and the predictions of others, row by row.
 
@@ -236,26 +267,29 @@ def matched(
         files: Name and file of each set of predictions; a name may stand several times, once per seed.
         label: Column of the true label, found by its usual names if None.
         predicted: Column of the predicted label, likewise.
+        told: What the command line says of labels; lists of labels in the file tell by themselves.
 
     Raises:
         DataError: If a column is missing, a row has no prediction or rows do not correspond.
     """
-    from augtune.core.dataset import Example, HumanDataset
-    from augtune.core.labels import Labels
-    from augtune.data import classes, tables
+    from augtune.core.dataset import HumanDataset
+    from augtune.core.rows import examples_of
+    from augtune.data import tables
     from augtune.data.columns import LABEL_NAMES
 
     base = tables.read(truth)
     column = _column(base, label, (*TRUE_COLUMNS, *LABEL_NAMES), "--label")
-    true = classes.values_of(base, column)
+    told = (told or LabelOptions()).seen(base, column)
+    true = told.values(base, column)
     read = [(name, tables.read(path)) for name, path in files]
-    answers = [
-        classes.values_of(table, _column(table, predicted, PREDICTED_COLUMNS, "--predicted")) for _, table in read
-    ]
-    labels = Labels.found_in({*true, *(value for values in answers for value in values)})
-    by = tuple(_match(base, table, true) for _, table in read)
+    answers = [told.values(table, _column(table, predicted, PREDICTED_COLUMNS, "--predicted")) for _, table in read]
+    labels = told.labels([*true, *(value for values in answers for value in values)])
+    by = tuple(_match(base, table, true, told) for _, table in read)
     ids = {key: _ids(base, key) for key in (*ID_COLUMNS, None)}
-    rows = [Example(f"row-{i}", f"row {i}", value) for i, value in enumerate(true)]
+    rows = [
+        replace(row, id=f"row-{i}")
+        for i, row in enumerate(examples_of([f"row {i}" for i in range(len(true))], true, None, labels, truth.stem))
+    ]
     place = {key: {value: f"row-{i}" for i, value in enumerate(values)} for key, values in ids.items()}
     made: dict[str, list[Predictions]] = {}
     for (name, table), values, key in zip(read, answers, by, strict=True):
@@ -289,7 +323,7 @@ def _ids(table: Table, key: str | None) -> list[str]:
     return [str(i if key is None else row.get(key)) for i, row in enumerate(table.rows)]
 
 
-def _match(truth: Table, table: Table, true: Sequence[str]) -> str | None:
+def _match(truth: Table, table: Table, true: Sequence[LabelValue], told: LabelOptions) -> str | None:
     """Return the column two files are matched by, None for row order, having seen that they can be."""
     for key in ID_COLUMNS:
         if key in truth.columns and key in table.columns:
@@ -304,7 +338,8 @@ def _match(truth: Table, table: Table, true: Sequence[str]) -> str | None:
         )
     own = next((name for name in TRUE_COLUMNS if name in table.columns), None)
     if own is not None:
-        differ = [i for i, row in enumerate(table.rows) if str(row.get(own)).strip() != true[i]]
+        here = told.values(table, own)
+        differ = [i for i, value in enumerate(here) if value != true[i]]
         if differ:
             raise DataError(
                 f"{table.place(differ[0])}: the true label is {table.rows[differ[0]].get(own)!r} here and "
@@ -319,7 +354,7 @@ def _probability_column(table: Table) -> str | None:
 
 
 def _predictions(
-    name: str, table: Table, values: Sequence[str], labels: Labels, match: tuple[str | None, Mapping[str, str]]
+    name: str, table: Table, values: Sequence[LabelValue], labels: Labels, match: tuple[str | None, Mapping[str, str]]
 ) -> Predictions:
     from augtune.core.tables import Predictions
 

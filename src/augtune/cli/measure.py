@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
+
 if TYPE_CHECKING:
     from augtune.cli.inputs import Matched
     from augtune.evaluation.scores import Scores
@@ -32,6 +34,9 @@ def evaluate(
     metrics: list[str] = METRICS,
     label: str = LABEL,
     predicted: str = PREDICTED,
+    task: str = TASK,
+    separator: str = SEPARATOR,
+    order: str = ORDER,
     json: Path = JSON,
 ) -> None:
     """Measure predictions against human labels.
@@ -44,7 +49,9 @@ def evaluate(
     from augtune.core.files import write_json
     from augtune.evaluation.scores import evaluate as measure
 
-    found = matched(truth or predictions, [(predictions.stem, predictions)], label=label, predicted=predicted)
+    told = LabelOptions(task, separator, order)
+    own = [(predictions.stem, predictions)]
+    found = matched(truth or predictions, own, label=label, predicted=predicted, told=told)
     check_metrics(metrics, found)
     scores = measure(found.predictions[predictions.stem][0], found.truth, metrics)
     print(f"{len(found.truth)} rows, {len(found.truth.labels)} labels · {found.by[0]}\n")
@@ -57,9 +64,9 @@ def evaluate(
 def check_metrics(metrics: Sequence[str], found: Matched) -> None:
     """See that metrics of probabilities are asked of files that have them."""
     from augtune.core.errors import InputError
-    from augtune.evaluation.metrics import CountMetric, metrics_of
+    from augtune.evaluation.metrics import metrics_of
 
-    soft = [metric.kind for metric in metrics_of(metrics) if not isinstance(metric, CountMetric)]
+    soft = [metric.kind for metric in metrics_of(metrics) if metric.needs_probabilities]
     if soft and not found.has_probabilities:
         raise InputError(f"--metric {soft[0]}: needs a column 'probabilities' in every file of predictions.")
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from augtune.cli.inputs import LABEL, PAIR, SEED, SET, TEXT, VIEW
+from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 
 if TYPE_CHECKING:
     from augtune.core.labels import Labels
@@ -39,6 +41,8 @@ def generate(
     label: str = LABEL,
     text_pair: str = PAIR,
     view: str = VIEW,
+    task: str = TASK,
+    separator: str = SEPARATOR,
     seed: int = SEED,
     out: Path = typer.Option(..., "--out", metavar="FILE", help="Where the new rows go (.jsonl).", show_default=False),
     dropped: Path = typer.Option(None, "--dropped", metavar="FILE", help="Where the rows not kept go, with reasons."),
@@ -58,8 +62,8 @@ def generate(
     from augtune.generation.base import generate as make
 
     generator = GENERATORS.parse(override({"kind": kind}, settings or ()), where="generate")
-    rows = human_splits(file, text=text, label=label, text_pair=text_pair, view=view).train
-    human = draw(rows, sample, seed=seed)
+    columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair, "view": view}
+    human = draw(human_splits(file, **columns, told=LabelOptions(task, separator)).train, sample, seed=seed)
     cache = out.with_name(f"{out.stem}.cache.sqlite")
     model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=cache)
     made = make(human, generator, llm=model, seed=seed)
@@ -83,6 +87,8 @@ def curate(
     label: str = LABEL,
     text_pair: str = PAIR,
     view: str = VIEW,
+    task: str = TASK,
+    separator: str = SEPARATOR,
     out: Path = typer.Option(..., "--out", metavar="FILE", help="Where the rows kept go (.jsonl).", show_default=False),
     dropped: Path = typer.Option(None, "--dropped", metavar="FILE", help="Where the others go, with reasons."),
 ) -> None:
@@ -102,6 +108,7 @@ def curate(
     default = ["dedup", "contamination"] if test is not None else ["dedup"]
     asked = parse_steps([value_of(step) for step in steps or default], where="--step")
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
+    columns["told"] = LabelOptions(task, separator)
     own = human_splits(human, **columns, view=view).train
     held_out = None if test is None else human_splits(test, **columns, labels=own.labels).train
     rows = synthetic_rows(file, own)
@@ -125,6 +132,9 @@ def train(
     label: str = LABEL,
     text_pair: str = PAIR,
     view: str = VIEW,
+    task: str = TASK,
+    separator: str = SEPARATOR,
+    order: str = ORDER,
     out: Path = typer.Option(..., "--out", metavar="MODEL", help="Folder to save the model in.", show_default=False),
 ) -> None:
     """Train a classifier and save it as a folder.
@@ -137,6 +147,7 @@ def train(
     from augtune.core.dataset import Dataset
 
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
+    columns["told"] = LabelOptions(task, separator, order)
     human = human_splits(file, **columns, view=view).train
     select = None if validation is None else human_splits(validation, **columns, labels=human.labels).train
     rows: Dataset = human if synthetic is None else human + synthetic_rows(synthetic, human)
@@ -152,6 +163,7 @@ def predict(
     file: Path = typer.Argument(..., metavar="FILE", help="Texts; a label column is not needed.", show_default=False),
     text: str = TEXT,
     text_pair: str = PAIR,
+    separator: str = SEPARATOR,
     replay: Path = REPLAY,
     budget: str = BUDGET,
     out: Path = typer.Option(None, "--out", metavar="FILE", help="Where to (.jsonl); by default to stdout."),
@@ -173,7 +185,7 @@ def predict(
         found: Predictions = served.predictions
         truth = served.truth
     else:
-        found, truth = _predicted(model, file, text, text_pair)
+        found, truth = _predicted(model, file, {"text": text, "text_pair": text_pair, "separator": separator})
     if out is None:
         for row in found.to_rows(truth):
             print(json.dumps(row, ensure_ascii=False))
@@ -184,17 +196,23 @@ def predict(
     print(f"written: {out}")
 
 
-def _predicted(model: Path, file: Path, text: str | None, text_pair: str | None) -> tuple[Predictions, Any]:
+def _predicted(model: Path, file: Path, columns: dict[str, str | None]) -> tuple[Predictions, Any]:
     """Return a classifier's predictions of a file, and the labels the file has."""
     from augtune.cli.inputs import texts_of
-    from augtune.core.tables import Predictions
     from augtune.model.fitted import Fitted
 
     fitted = Fitted.load(model)
-    rows = texts_of(file, text=text, text_pair=text_pair, is_pair=fitted.is_pair, labels=fitted.labels)
+    rows = texts_of(
+        file,
+        text=columns["text"],
+        text_pair=columns["text_pair"],
+        is_pair=fitted.is_pair,
+        labels=fitted.labels,
+        separator=columns["separator"],
+    )
     given: Any = list(rows.texts) if rows.pairs is None else list(zip(rows.texts, rows.pairs, strict=True))
     found = fitted.predict(given)
-    return Predictions(rows.ids, found.probabilities, found.labels, found.made_by, found.model), rows.truth
+    return replace(found, ids=rows.ids), rows.truth
 
 
 def trained(rows: Any, chosen: dict[str, Any], assignments: Sequence[str], *, seed: int, validation: Any = None) -> Any:
