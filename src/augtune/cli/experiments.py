@@ -93,7 +93,7 @@ def run(
     from augtune.reporting.html import report as write
 
     with Screen() as screen:
-        results = do(file, overrides or (), out=out, listen=screen)
+        results = do(file, overrides or (), out=out, listen=screen, stop=screen.stop())
     print(results)
     sys.stdout.flush()
     print(f"\nreport: {write(results.folder)}")

@@ -37,7 +37,7 @@ class Commands(TyperGroup):
             complain(str(error))
             raise SystemExit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            complain("interrupted; the same command carries on from here.")
+            complain(str(error) or "interrupted; the same command carries on from here.")
             raise SystemExit(INTERRUPTED) from error
         except BrokenPipeError as error:
             raise SystemExit(BROKEN_PIPE) from error

@@ -6,7 +6,10 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from augtune.training.running import Stop
 
 __all__ = ["Screen"]
 
@@ -25,6 +28,7 @@ class Screen:
         self._started: dict[tuple[str, str], float] = {}
         self._told: dict[tuple[str, str], float] = {}
         self._asked: dict[tuple[str, str], str] = {}
+        self._notes: set[str] = set()
         self._bar: Any = None
         self._task: Any = None
 
@@ -70,10 +74,17 @@ class Screen:
             self._line(stage, about, f"done in {took:.1f} s" + (f": {asked}" if asked else ""))
         elif name == "stage-skipped":
             self._line(stage, about, "done before")
-        elif name == "note":
-            self._line(stage, about, str(event["message"]))
+        elif name == "note" and (message := str(event["message"])) not in self._notes:
+            self._notes.add(message)
+            self._line(stage, about, message)
         elif name == "warning":
             self._write(f"warning: {event.get('message', event.get('warning', ''))}")
+
+    def stop(self) -> Stop:
+        """Return what takes Ctrl-C while a classifier is trained, and says so here."""
+        from augtune.training.running import Stop
+
+        return Stop(lambda: self._write("stopping after this step; Ctrl-C again stops at once"))
 
     def _progress(self, stage: str, about: str, event: Mapping[str, Any]) -> None:
         step, of = int(event.get("step", 0)), int(event.get("of", 0))

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from augtune.core.labels import Labels
     from augtune.core.outcomes import Dropped
     from augtune.core.tables import Predictions
+    from augtune.model.fitted import Fitted
 
-__all__ = ["COMMANDS", "LLM", "trained", "write_dropped"]
+__all__ = ["COMMANDS", "LLM", "end_stopped", "keep", "trained", "write_dropped"]
+
+INTERRUPTED = 130
 
 ROWS = typer.Argument(..., metavar="FILE", help="Human rows: csv, tsv, json, jsonl, parquet.", show_default=False)
 LLM = typer.Option(None, "--llm", metavar="MODEL", help="The language model, PROVIDER/MODEL.")
@@ -139,7 +142,8 @@ def train(
 ) -> None:
     """Train a classifier and save it as a folder.
 
-    On human rows and, if given, synthetic ones.
+    On human rows and, if given, synthetic ones. A long training writes checkpoints beside MODEL, and the same command
+    carries on from them after a crash. Ctrl-C ends it after the step it is at and saves what there is.
 
     Example: augtune train train.csv --synthetic clean.jsonl --recipe dimp --out model
     """
@@ -152,10 +156,16 @@ def train(
     select = None if validation is None else human_splits(validation, **columns, labels=human.labels).train
     rows: Dataset = human if synthetic is None else human + synthetic_rows(synthetic, human)
     chosen = {"encoder": encoder, "recipe": recipe, "steps": steps}
-    fitted = trained(rows, chosen, settings or (), seed=seed, validation=select)
-    saved = fitted.save(out)
+    fitted = trained(rows, chosen, settings or (), seed=seed, validation=select, out=out)
+    saved = keep(fitted, out)
     print(f"{fitted} · {len(human)} human rows, {len(rows) - len(human)} synthetic ones · {fitted.precision}")
     print(f"saved: {saved}")
+    if fitted.was_stopped:
+        if select is not None:
+            from augtune.evaluation.scores import evaluate
+
+            print(f"on the validation rows:\n  {evaluate(fitted.predict(select), select)}")
+        end_stopped(fitted)
 
 
 def predict(
@@ -215,8 +225,25 @@ def _predicted(model: Path, file: Path, columns: dict[str, str | None]) -> tuple
     return replace(found, ids=rows.ids), rows.truth
 
 
-def trained(rows: Any, chosen: dict[str, Any], assignments: Sequence[str], *, seed: int, validation: Any = None) -> Any:
-    """Return a classifier trained with the given settings and ``key=value`` changes, its progress on the screen."""
+def trained(
+    rows: Any,
+    chosen: dict[str, Any],
+    assignments: Sequence[str],
+    *,
+    seed: int,
+    validation: Any = None,
+    out: Path | None = None,
+) -> Any:
+    """Return a classifier trained with the given settings and ``key=value`` changes, its progress on the screen.
+
+    Args:
+        rows: To train on.
+        chosen: Settings.
+        assignments: Changes to them.
+        seed: Of the training.
+        validation: To select on.
+        out: Where the model will be saved: checkpoints lie beside it, and Ctrl-C ends training with what there is.
+    """
     from augtune.cli.screen import Screen
     from augtune.experiment.document import override
     from augtune.training.running import Running
@@ -236,9 +263,33 @@ def trained(rows: Any, chosen: dict[str, Any], assignments: Sequence[str], *, se
             screen({"event": "note", "stage": "train", "about": about, "message": sentence})
 
         running = Running(on_step=on_step, on_note=on_note)
+        if out is not None:
+            running = replace(running, folder=beside(out), stop=screen.stop(), when_stopped="keep")
         fitted = fit(rows, validation=validation, seed=seed, settings=settings, running=running)
         screen({"event": "stage-done", "stage": "train", "about": about})
     return fitted
+
+
+def beside(out: Path) -> Path:
+    """Return where the checkpoints of a model are until it is saved."""
+    return out.with_name(f"{out.name}.checkpoints")
+
+
+def keep(fitted: Fitted, out: Path) -> Path:
+    """Save a model and remove its checkpoints, but for one that was stopped, whose training can be carried on."""
+    from augtune.training.checkpoints import remove_checkpoints
+
+    saved = fitted.save(out)
+    if not fitted.was_stopped:
+        remove_checkpoints(beside(out))
+    return saved
+
+
+def end_stopped(fitted: Fitted) -> None:
+    """End the command whose training was stopped by hand."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{fitted.kept}; the same command carries on from there and saves the model anew.\n")
+    raise typer.Exit(INTERRUPTED)
 
 
 def write_dropped(path: Path | None, dropped: Sequence[Dropped], labels: Labels) -> None:

@@ -12,7 +12,16 @@ from typing import IO, Any
 
 from augtune.core.errors import DataError, StorageError
 
-__all__ = ["append_jsonl", "atomic_write", "read_json", "read_jsonl", "read_text", "write_json", "write_jsonl"]
+__all__ = [
+    "append_jsonl",
+    "atomic_path",
+    "atomic_write",
+    "read_json",
+    "read_jsonl",
+    "read_text",
+    "write_json",
+    "write_jsonl",
+]
 
 
 @contextmanager
@@ -22,16 +31,27 @@ def atomic_write(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     Raises:
         StorageError: If the system cannot write it (disk full, no permission); ``path`` is as it was before.
     """
+    with atomic_path(path) as part:
+        stream: IO[Any]
+        stream = part.open("wb") if binary else part.open("w", encoding="utf-8", newline="\n")
+        with stream:
+            yield stream
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Name a file beside ``path``, to be written by whatever the block calls; it then replaces ``path``, synced.
+
+    Raises:
+        StorageError: If the system cannot write it (disk full, no permission); ``path`` is as it was before.
+    """
     name: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
-        stream: IO[Any]
-        stream = os.fdopen(handle, "wb") if binary else os.fdopen(handle, "w", encoding="utf-8", newline="\n")
-        with stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+        os.close(handle)
+        yield Path(name)
+        _sync(name)
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)
@@ -45,6 +65,14 @@ def atomic_write(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     except BaseException:
         _remove(name)
         raise
+
+
+def _sync(name: str) -> None:
+    handle = os.open(name, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _remove(name: str | None) -> None:

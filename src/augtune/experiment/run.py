@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from augtune.core.encoders import locate
 from augtune.core.errors import DataError
@@ -24,6 +24,9 @@ from augtune.experiment.stages import Stages
 from augtune.experiment.store import RunFolder, link_tree
 from augtune.experiment.synthetic import ArmRows, SyntheticRows
 
+if TYPE_CHECKING:
+    from augtune.training.running import Stop
+
 __all__ = ["run"]
 
 LEFT_OUT = "left-out.jsonl"
@@ -35,6 +38,7 @@ def run(
     *,
     out: Path | str = "runs",
     listen: Callable[[dict[str, Any]], None] | None = None,
+    stop: Stop | None = None,
 ) -> Results:
     """Run an experiment and return its results; run it again and only what changed or is missing is done.
 
@@ -45,9 +49,11 @@ def run(
         overrides: ``key=value`` assignments, e.g. ``train.lr=3e-5``.
         out: Folder in which the run folder ``NAME`` is made.
         listen: Called with every event: the rows of ``events.jsonl``, and ``progress`` of the steps in between.
+        stop: Takes Ctrl-C while a classifier is trained: the first press ends the run after the step it is at.
 
     Raises:
         AugtuneError: With one clear message; what was done so far is kept.
+        Stopped: If a training was stopped by hand; the same call carries on from its checkpoint.
     """
     plan = read_plan(source, overrides)
     human = human_rows(plan)
@@ -59,7 +65,7 @@ def run(
         store.event("run-started", name=plan.experiment.name, arms=len(plan.arms), seeds=len(plan.experiment.seeds))
         warnings = _warnings(plan, human)
         _write_left_out(store.path / "data" / LEFT_OUT, human)
-        synthetic, stages = SyntheticRows(plan, store, human), Stages(store, human)
+        synthetic, stages = SyntheticRows(plan, store, human), Stages(store, human, stop)
         made: dict[str, ArmOutcome] = {}
         for arm in plan.trained:
             rows = synthetic.of(arm)

@@ -16,14 +16,14 @@ from augtune.experiment.content import VERSION, encoder_content
 from augtune.experiment.outcomes import ArmOutcome, SeedRun
 from augtune.experiment.plan import ArmPlan
 from augtune.experiment.rows import HumanRows
-from augtune.experiment.store import RunFolder, Stage
+from augtune.experiment.store import CHECKPOINTS, RunFolder, Stage
 from augtune.experiment.synthetic import ArmRows
 from augtune.weighting.importance import label_probability
 
 if TYPE_CHECKING:
     from augtune.collaboration.tune.data import OutOfFold
     from augtune.model.fitted import Fitted
-    from augtune.training.running import Running
+    from augtune.training.running import Running, Stop
     from augtune.training.tables import Checkers
 
 __all__ = ["Stages"]
@@ -35,10 +35,12 @@ class Stages:
     Args:
         store: The run folder, claimed.
         human: The human rows.
+        stop: What ends a training before its last step, and the run with it; None: nothing does.
     """
 
-    def __init__(self, store: RunFolder, human: HumanRows) -> None:
+    def __init__(self, store: RunFolder, human: HumanRows, stop: Stop | None = None) -> None:
         self.store = store
+        self._stop = stop
         self.human = human
         self._latest: tuple[Path, Fitted] | None = None
 
@@ -92,7 +94,7 @@ class Stages:
         key = {
             "version": VERSION,
             "rows": train.fingerprint,
-            "settings": arm.settings.to_json(),
+            "settings": arm.settings.to_key(),
             "encoder": encoder_content(arm.settings.encoder),
             "seed": seed,
         }
@@ -128,7 +130,7 @@ class Stages:
                 seed=seed,
                 settings=arm.settings,
                 checkers=checkers,
-                running=self._running(about),
+                running=self._running(about, folder),
             )
             fitted.save(folder / "model")
             self._latest = (folder, fitted)
@@ -149,7 +151,7 @@ class Stages:
         key = {
             "version": VERSION,
             "rows": dataset.fingerprint,
-            "settings": arm.settings.to_json(),
+            "settings": arm.settings.to_key(),
             "encoder": encoder_content(arm.settings.encoder),
             "validation": None if validation is None else validation.fingerprint,
             "seed": seed,
@@ -193,14 +195,17 @@ class Stages:
             "version": VERSION,
             "checker": name,
             "rows": dataset.fingerprint,
-            "settings": plain.to_json(),
+            "settings": plain.to_key(),
             "encoder": encoder_content(settings.checkers.encoder or settings.encoder),
             "seed": seed,
         }
         return self.store.stage("checker", key, make, about=f"{name} · seed {seed}")
 
-    def _running(self, about: str) -> Running:
-        """Return what a training is run with: its steps and notes go where the run's events go."""
+    def _running(self, about: str, folder: Path) -> Running:
+        """Return what a training is run with: its steps and notes go where the run's events go.
+
+        A training stopped by hand ends the run, with a checkpoint: an arm of fewer steps is no match for others.
+        """
         from augtune.training.running import Running
 
         def on_step(step: int, of: int, loss: float) -> None:
@@ -211,7 +216,7 @@ class Stages:
         def on_note(sentence: str) -> None:
             self.store.event("note", stage="train", about=about, message=sentence)
 
-        return Running(on_step=on_step, on_note=on_note)
+        return Running(on_step=on_step, on_note=on_note, folder=folder / CHECKPOINTS, stop=self._stop)
 
 
 def _folder(run: SeedRun) -> Path:

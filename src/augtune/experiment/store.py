@@ -2,7 +2,8 @@
 
 A stage's key is the fingerprint of its settings and of the keys of its inputs, so changing a setting redoes just what
 depends on it. Its files are written into a folder of its own; the stamp, with each file's size and SHA-256, comes
-last. A stage folder without a valid stamp is an interrupted or damaged write: it is removed and done again.
+last. A stage folder without a valid stamp is an interrupted or damaged write: it is emptied and done again, a training
+from its newest checkpoint.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from augtune.core.errors import DataError, StorageError
 from augtune.core.files import append_jsonl, read_json, write_json
 from augtune.core.fingerprint import fingerprint
 
-__all__ = ["RunFolder", "Stage", "link_tree"]
+__all__ = ["CHECKPOINTS", "RunFolder", "Stage", "link_tree"]
 
 MARKER = ".augtune.json"
 STAMP = "stamp.json"
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,11 @@ class RunFolder:
             yield
 
     def _sweep(self) -> None:
-        for part in self.path.rglob(".*.part"):
-            part.unlink(missing_ok=True)
+        for part in list(self.path.rglob(".*.part")):
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
 
     def event(self, event: str, **what: Any) -> None:
         """Write an event to ``events.jsonl`` and tell the listener."""
@@ -100,7 +105,8 @@ class RunFolder:
         Args:
             sort: What it does: ``generate``, ``curate``, ``checkers``, ``train``.
             key_of: Everything that its result depends on, as JSON.
-            make: Does it: writes files into the folder it is given and returns notes (JSON).
+            make: Does it: writes files into the folder it is given and returns notes (JSON). What it writes into
+                ``checkpoints`` there is kept until the stage is done.
             about: Words for the events, e.g. the arm and seed.
         """
         folder = self.folder_of(sort, key_of)
@@ -108,21 +114,23 @@ class RunFolder:
         self.used.add(folder)
         notes = _valid(folder)
         if notes is not None:
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             self.event("stage-skipped", stage=sort, key=key, about=about)
             return Stage(key, folder, notes)
-        if folder.exists():
-            shutil.rmtree(folder)
+        _empty(folder)
         self.event("stage-started", stage=sort, key=key, about=about)
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             made = dict(make(folder))
         except OSError as error:
             raise StorageError(
                 f"{folder}: cannot be written: {error.strerror or error}",
                 hint="Free some space or choose another --out, then run the same command again; nothing was lost.",
             ) from error
-        files = {str(path.relative_to(folder)): _seal(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        paths = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        files = {name: _seal(path) for name, path in paths.items() if Path(name).parts[0] != CHECKPOINTS}
         write_json(folder / STAMP, {"sort": sort, "key": key, "about": about, "notes": made, "files": files})
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         self.event("stage-done", stage=sort, key=key, about=about)
         return Stage(key, folder, made)
 
@@ -136,6 +144,15 @@ class RunFolder:
             for folder in (self.path / "stages").glob(f"{sort}-*"):
                 if folder not in self.used:
                     shutil.rmtree(folder)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a stage that was cut off left, but for its checkpoints, with which it carries on."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.is_dir() and path.name != CHECKPOINTS:
+            shutil.rmtree(path)
+        elif path.name != CHECKPOINTS:
+            path.unlink()
 
 
 def _marker_name(marker: Path) -> str:

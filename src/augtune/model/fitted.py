@@ -20,9 +20,11 @@ from augtune.core.tables import Predictions, Weights
 from augtune.model.batching import encode
 from augtune.model.classifier import Classifier
 
-__all__ = ["Fitted", "ModelPredictions"]
+__all__ = ["STOPPED", "Fitted", "ModelPredictions"]
 
 PREDICT_BATCH = 64
+# How ``Fitted.kept`` begins where training was ended before its last step.
+STOPPED = "stopped by hand"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,8 @@ class Fitted:
         seconds: Time its training took, without the checkers'.
         precision: What training computed in and why.
         truncated: Training rows longer than ``max_length``, which lost their end.
-        kept: ``last``, or the step whose weights these are, e.g. ``best, step 240``.
+        kept: ``last``, or the step whose weights these are, e.g. ``best, step 240``; after Ctrl-C ``stopped by hand at
+            step 120 of 300``.
         weights: What the weighted rows counted in training, None in recipes without weights.
         notes: What its user was told while it was trained, a sentence each.
         thresholds: Probability from which each label is predicted where a row may have several; None: 0.5.
@@ -103,6 +106,11 @@ class Fitted:
         """What it is called wherever it is named, e.g. ``all-MiniLM-L6-v2 · two_stage · 300 steps``."""
         known = next((hub for hub, bundled in CARRIED.items() if bundled == self.encoder), self.encoder)
         return f"{Path(known).name} · {self.recipe} · {self.steps} steps"
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether its training was ended by hand before its last step."""
+        return self.kept.startswith(STOPPED)
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import hashlib
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,17 +19,19 @@ from augtune.model.batching import encode
 from augtune.model.classifier import Classifier
 from augtune.model.dropout import MaskSource
 from augtune.model.encoder import layers_of, load_tokenizer, longest_input
-from augtune.model.fitted import Fitted
+from augtune.model.fitted import STOPPED, Fitted
 from augtune.model.lora import merge
 from augtune.model.precision import choose
 from augtune.model.vocabulary import small_vocabulary
+from augtune.training.checkpoints import CheckpointFolder
 from augtune.training.loop import Loop, TrainingRows, WeightsSeen, run_stage
 from augtune.training.micro import MicroBatches, is_out_of_memory
 from augtune.training.preparing import new_classifier, ready
-from augtune.training.running import Running
+from augtune.training.running import Running, Stopped
 from augtune.training.selection import Selection, SelectionRules, ValidationRows
 from augtune.training.settings import TrainSettings
 from augtune.training.stages import select
+from augtune.training.state import Saving, put_back
 from augtune.training.streams import Streams
 from augtune.training.tables import Checkers
 from augtune.training.thresholds import tuned_thresholds
@@ -76,9 +79,9 @@ def fit(job: Job) -> Fitted:
 
 def _fit(job: Job) -> Fitted:
     dataset, settings = job.dataset, job.settings
-    started = time.monotonic()
     accelerator = Accelerator()
     masks = MaskSource(derive(job.seed, "dropout"))
+    streams = Streams(masks, accelerator.device)
     notes: list[str] = []
 
     def note(sentence: str) -> None:
@@ -94,6 +97,8 @@ def _fit(job: Job) -> Fitted:
         limit = longest_input(tokenizer, classifier.encoder)
         limit = min(limit, settings.max_length or limit)
         data = _rows(job, tokenizer, limit)
+        if cut := int(data.encoded.truncated.sum()):
+            note(f"{cut:,} of {len(dataset):,} training rows are longer than {limit} tokens and lose their end.")
         loop = Loop(
             classifier=classifier,
             settings=settings,
@@ -102,12 +107,17 @@ def _fit(job: Job) -> Fitted:
             seed=job.seed,
             steps=settings.steps_for(len(dataset)),
             seen=WeightsSeen(len(dataset)),
-            micro=MicroBatches(settings.micro_batch_size, Streams(masks, accelerator.device), note),
+            micro=MicroBatches(settings.micro_batch_size, streams, note),
+            streams=streams,
             note=note,
             on_step=job.running.on_step,
+            stop=job.running.stop,
+            notes=notes,
         )
+        loop.saving = _saving(loop, job, data)
         chosen_on = _validation(job, tokenizer, limit)
-        kept = _run(loop, job, data, chosen_on if settings.is_selected else None, masks)
+        with nullcontext() if loop.stop is None else loop.stop.listening():
+            kept = _run(loop, job, data, chosen_on if settings.is_selected else None, masks)
         if settings.lora is not None:
             merge(classifier.encoder)
         thresholds = _thresholds(job, classifier, chosen_on)
@@ -123,9 +133,9 @@ def _fit(job: Job) -> Fitted:
         seed=job.seed,
         settings=settings.to_json(),
         history=tuple(loop.history),
-        seconds=time.monotonic() - started,
+        seconds=loop.seconds(),
         precision=repr(loop.precision),
-        truncated=int(data.encoded.truncated.sum()),
+        truncated=cut,
         kept=kept,
         weights=_weights_used(loop, job),
         notes=tuple(notes),
@@ -173,11 +183,17 @@ def _run(loop: Loop, job: Job, data: TrainingRows, validation: ValidationRows | 
         loop.vocabulary = vocabulary
         data = replace(data, encoded=vocabulary.renumbered(data.encoded))
         selection = None
-        for stage in stages:
+        _carry_on(loop, job)
+        for at, stage in enumerate(stages):
+            if at < loop.at:
+                continue
+            loop.at = at
             if validation is not None and stage is stages[-1]:
                 rows = replace(validation, encoded=vocabulary.renumbered(validation.encoded))
                 selection = Selection(loop.classifier, rows, SelectionRules.of(settings, loop.steps))
             run_stage(loop, stage, data, select(job.dataset, stage.rows), selection=selection)
+            if loop.stopped:
+                return _stopped(loop, job, selection)
         if selection is None:
             return "last"
         kept = selection.restore()
@@ -195,6 +211,49 @@ def _thresholds(job: Job, classifier: Classifier, validation: ValidationRows | N
     if wanted != "tuned" or validation is None:
         return (float(wanted),) * len(labels)
     return tuned_thresholds(labels.rule.probabilities(classifier.scores(validation.encoded)), validation.rows.marks)
+
+
+def _saving(loop: Loop, job: Job, data: TrainingRows) -> Saving | None:
+    """Return what writes the job's checkpoints; its stamp is everything the result depends on."""
+    settings, folder = job.settings, job.running.folder
+    if folder is None:
+        return None
+    checked = hashlib.sha256()
+    for values in (data.weights, data.quality):
+        checked.update(b"none" if values is None else values.numpy().tobytes())
+    stamp = {
+        "settings": settings.to_key(),
+        "rows": job.dataset.fingerprint,
+        "validation rows": None if job.validation is None else job.validation.fingerprint,
+        "seed": job.seed,
+        "encoder": loop.classifier.digest(),
+        "checkers": checked.hexdigest(),
+        "precision": loop.precision.name,
+        "device": loop.accelerator.device.type,
+    }
+    tell = job.running.on_note or (lambda sentence: None)
+    checkpoints = CheckpointFolder(folder, stamp, keep=settings.checkpoints_kept, tell=tell)
+    return Saving(checkpoints, settings.checkpoint_every, loop.steps)
+
+
+def _carry_on(loop: Loop, job: Job) -> None:
+    """Stand where the newest checkpoint was written, if there is one."""
+    checkpoint = None if loop.saving is None else loop.saving.folder.newest()
+    if checkpoint is None:
+        return
+    put_back(loop, checkpoint)
+    if job.running.on_note is not None:
+        job.running.on_note(f"carries on after step {checkpoint.step} of {loop.steps}, from its checkpoint")
+
+
+def _stopped(loop: Loop, job: Job, selection: Selection | None) -> str:
+    """Return which weights were kept of a training that was ended by hand, or end the program's work with it."""
+    step = len(loop.history)
+    if job.running.when_stopped == "raise":
+        kept = "there is no checkpoint of it" if loop.saving is None else "the same command carries on from there"
+        raise Stopped(f"stopped by hand after step {step} of {loop.steps}; {kept}.")
+    best = "" if selection is None or selection.step == 0 else f"; {selection.restore()}"
+    return f"{STOPPED} at step {step} of {loop.steps}{best}"
 
 
 def _weights_used(loop: Loop, job: Job) -> Weights | None:

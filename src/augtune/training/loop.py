@@ -6,9 +6,11 @@ Shapes: ``N`` rows of the dataset, ``B`` rows of a batch, ``K`` classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -26,12 +28,16 @@ from augtune.model.mixing import Mix
 from augtune.model.precision import Precision
 from augtune.model.prefix import prefix_cache
 from augtune.model.vocabulary import SmallVocabulary
+from augtune.training.checkpoints import Checkpoint
 from augtune.training.micro import MicroBatches, Part, StepLoss
 from augtune.training.optimizing import parameter_groups
+from augtune.training.running import Stop
 from augtune.training.schedules import lr_factor
 from augtune.training.selection import Selection
 from augtune.training.settings import TrainSettings
 from augtune.training.stages import Stage
+from augtune.training.state import Saving, capture, load_optimizer
+from augtune.training.streams import Streams
 
 __all__ = ["Loop", "TrainingRows", "WeightsSeen", "run_stage"]
 
@@ -86,6 +92,14 @@ class WeightsSeen:
         np.add.at(self._sums, rows, weights)
         np.add.at(self._counts, rows, 1)
 
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Return the sums and counts so far."""
+        return {"sums": torch.from_numpy(self._sums), "counts": torch.from_numpy(self._counts)}
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Put back what ``state_dict`` returned."""
+        self._sums, self._counts = state["sums"].numpy().copy(), state["counts"].numpy().copy()
+
     def means(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of the rows that were used and their mean weights."""
         used = np.flatnonzero(self._counts)
@@ -106,9 +120,18 @@ class Loop:
         seen: Weights that rows had.
         micro: How many rows are computed at once.
         note: Called with each sentence its user has to know of.
+        streams: The random states a step draws from.
         vocabulary: The word table in use, which has to know of weight decay.
         on_step: Called after each step with step, steps and loss.
+        stop: What ends it before its last step.
+        saving: Writes checkpoints; None: there are none.
         history: One row per step, over all stages.
+        notes: What its user was told of it.
+        at: Which stage it is in, from 0.
+        stopped: Whether it was ended before its last step.
+        resumed: The checkpoint it stands at until its stage has put back what is the stage's.
+        started: Clock when it started, in seconds.
+        seconds_before: Seconds it took up to the checkpoint it carried on from.
     """
 
     classifier: Classifier
@@ -120,9 +143,22 @@ class Loop:
     seen: WeightsSeen
     micro: MicroBatches
     note: Callable[[str], None]
+    streams: Streams
     vocabulary: SmallVocabulary | None = None
     on_step: Callable[[int, int, float], None] | None = None
+    stop: Stop | None = None
+    saving: Saving | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    at: int = 0
+    stopped: bool = False
+    resumed: Checkpoint | None = None
+    started: float = field(default_factory=time.monotonic)
+    seconds_before: float = 0.0
+
+    def seconds(self) -> float:
+        """Return how long it took so far, before a checkpoint and since."""
+        return self.seconds_before + time.monotonic() - self.started
 
 
 @dataclass(slots=True)
@@ -151,7 +187,8 @@ def run_stage(
         TrainingError: If a loss or gradient is not finite, with the step and the rows; or if the memory does not do.
     """
     run = _StageRun(loop, stage, data, positions, selection)
-    for step, chosen in enumerate(run.batches()):
+    done = run.resume()
+    for step, chosen in enumerate(islice(run.batches(), done, None), done):
         run.step(step, chosen)
         last = step + 1 == stage.steps
         due = selection is not None and selection.due(run.steps_done, last)
@@ -160,8 +197,8 @@ def run_stage(
         if due and selection is not None:
             loop.history[-1].update(selection.evaluate(len(loop.history)))
             run.train_only()
-            if selection.stopped:
-                break
+        if (selection is not None and selection.stopped) or run.must_end(step + 1):
+            break
 
 
 class _StageRun:
@@ -193,6 +230,32 @@ class _StageRun:
             uses=stage.steps * settings.batch_size, precision=loop.precision,
         )  # fmt: skip
         torch.manual_seed(derive(loop.seed, "dropout", stage.name))
+
+    def resume(self) -> int:
+        """Return how many of the stage's steps were taken before, standing where they ended."""
+        checkpoint, self.loop.resumed = self.loop.resumed, None
+        if checkpoint is None:
+            return 0
+        parts = checkpoint.parts
+        load_optimizer(self.optimizer, parts["optimizer"])
+        self.loop.streams.load_state_dict(parts["streams"])
+        if self.selection is not None and "selection" in parts:
+            self.selection.load_state_dict(parts["selection"])
+        return int(parts["position"]["done"])
+
+    def must_end(self, done: int) -> bool:
+        """Write a checkpoint if one is due, and return whether the user wants training to end here.
+
+        Args:
+            done: Steps of the stage that were taken.
+        """
+        loop, step = self.loop, self.steps_done
+        loop.stopped = loop.stop is not None and loop.stop.asked and step < loop.steps
+        if loop.stopped or (loop.saving is not None and loop.saving.due(step)):
+            self.read()
+            if loop.saving is not None:
+                loop.saving.write(capture(loop, done, self.optimizer, self.selection))
+        return loop.stopped
 
     @property
     def steps_done(self) -> int:
@@ -265,13 +328,24 @@ class _StageRun:
             step, loss = len(loop.history) + 1, float(done.loss.mean)
             for what, value in (("loss", loss), ("gradient", float(done.norm))):
                 if not math.isfinite(value):
-                    raise _not_finite(what, value, step, self.stage, [self.data.ids[r] for r in done.rows])
+                    raise self._not_finite(what, value, step, [self.data.ids[r] for r in done.rows])
             loop.history.append({"step": step, "stage": self.stage.name, "loss": loss, "lr": done.lr})
             if done.loss.weights is not None:
                 loop.seen.add(done.rows, done.loss.weights.double().cpu().numpy())
             if loop.on_step is not None:
                 loop.on_step(step, loop.steps, loss)
         self.pending.clear()
+
+    def _not_finite(self, what: str, value: float, step: int, ids: list[str]) -> TrainingError:
+        named = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+        saving, kept = self.loop.saving, ""
+        if saving is not None and saving.last:
+            kept = f"\n  The checkpoint after step {saving.last} is kept in {saving.folder.folder}."
+        return TrainingError(
+            f"training stopped at step {step} (stage '{self.stage.name}'): the {what} is {value}; rows of the batch: "
+            f"{named}.",
+            hint="Lower train.lr, or train with precision: fp32; where weights are clamped, lower the clamp." + kept,
+        )
 
 
 def _forward(loop: Loop, model: Any, batch: Batch, known: LossBatch, *, stage: Stage, mix: Mix | None) -> Part:
@@ -284,11 +358,3 @@ def _forward(loop: Loop, model: Any, batch: Batch, known: LossBatch, *, stage: S
         return Part(loss_sum(stage.loss, logits, mix_targets(mix, known)), known.weights)
     weights = stage.loss.row_weights(logits.detach(), known)
     return Part(loss_sum(stage.loss, logits, known), known.weights if weights is None else weights)
-
-
-def _not_finite(what: str, value: float, step: int, stage: Stage, ids: list[str]) -> TrainingError:
-    named = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
-    return TrainingError(
-        f"training stopped at step {step} (stage '{stage.name}'): the {what} is {value}; rows of the batch: {named}.",
-        hint="Lower train.lr, or train with precision: fp32; where weights are clamped, lower the clamp.",
-    )

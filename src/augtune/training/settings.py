@@ -34,6 +34,9 @@ CATALOGS: Mapping[str, Catalog[Any]] = {
     "mix": MIXINGS,
 }
 
+# Fields of TrainSettings that change nothing of what comes out.
+WITHOUT_EFFECT = frozenset({"checkpoint_every", "checkpoints_kept"})
+
 
 class CheckerSettings(Settings):
     """How the checkers of imp and dimp are made."""
@@ -154,6 +157,11 @@ class TrainSettings(Settings):
     one with the best F1 on the validation rows."""
     evaluate_every: int | None = Field(default=None, ge=1)
     """Steps between evaluations on the validation rows; None: a tenth of the steps."""
+    checkpoint_every: int | None = Field(default=None, ge=1)
+    """Steps between checkpoints; None: a tenth of the steps, and no sooner than half a minute after the one before, so
+    that short trainings write none."""
+    checkpoints_kept: int = Field(default=2, ge=1)
+    """Newest checkpoints that are kept; each takes up to four times the room of the weights."""
     checkers: CheckerSettings = CheckerSettings()
     """How the checkers of imp and dimp are trained."""
     allow_missing: bool = False
@@ -240,6 +248,10 @@ class TrainSettings(Settings):
         schedule = Constant() if isinstance(self.schedule, ReduceOnPlateau) else self.schedule
         threshold = None if self.threshold == "tuned" else self.threshold
         return self.changed(keep="last", patience=None, target=None, schedule=schedule, threshold=threshold)
+
+    def to_key(self) -> dict[str, Any]:
+        """Return the fields a training's result depends on, as plain JSON values."""
+        return {name: value for name, value in self.to_json().items() if name not in WITHOUT_EFFECT}
 
     def steps_for(self, rows: int) -> int:
         """Return the optimizer steps of a training on so many rows: ``steps``, or ``epochs`` worked out."""

@@ -72,10 +72,10 @@ class Memory:
         self.real = loop._forward
         monkeypatch.setattr(loop, "_forward", self)
 
-    def __call__(self, run, stage, model, batch, known):
+    def __call__(self, run, model, batch, known, **named):
         self.passes += 1
         # After the work, so that dropout masks have been drawn when it fails.
-        part = self.real(run, stage, model, batch, known)
+        part = self.real(run, model, batch, known, **named)
         if self.passes > self.free and len(batch.rows) > self.rows:
             raise self.error
         return part
