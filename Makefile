@@ -2,7 +2,7 @@
 #
 #   make demo     set up, run the example, name the report      make check    ruff, mypy, import-linter
 #   make test     set up, run the tests                         make fix      format and repair what ruff can
-#   make clean    remove everything that was made here (the runs too)
+#   make docs     build the documentation as a site         make clean    remove what was made here (the runs too)
 #
 # PYTHON=python3.12        another Python than python3 (3.11 or newer)
 # PIP_ARGS="..."           passed to every pip install. On Linux the default torch build brings CUDA libraries of several
@@ -18,9 +18,9 @@ EXAMPLE ?= examples/helpdesk/helpdesk.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := src tests benchmarks
+CODE := src tests benchmarks docs
 
-.PHONY: help demo test check fix clean
+.PHONY: help demo test check docs fix clean
 .DELETE_ON_ERROR:
 
 help:
@@ -38,12 +38,16 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/installed-dev
+	HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 fix: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
 clean:
-	rm -rf $(VENV) runs build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) runs build dist docs/_build docs/reference/generated src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last, so an installation that was cut off is taken up again.

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "SORTS", "SUMMARIES", "rows_of", "settings_of"]
 
 SORTS = {
     "generators": "augtune.generation:GENERATORS",
@@ -68,13 +68,13 @@ def ls(
             )
         )
         return
-    rows = _rows(_sort(what))
+    rows = rows_of(_sort(what))
     if name is None:
         print("\n".join(aligned(rows.items())))
         return
     _known(name, rows, what)
     print(f"{name}: {rows[name]}")
-    settings = _settings_of(_sort(what), name)
+    settings = settings_of(_sort(what), name)
     if settings is not None:
         print(f"\n{_doc(settings)}\n\n{_fields(settings)}")
 
@@ -99,7 +99,7 @@ def _load(sort: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _rows(sort: str) -> dict[str, str]:
+def rows_of(sort: str) -> dict[str, str]:
     """Return the names of a sort with a line about each."""
     if sort == "encoders":
         return ENCODERS
@@ -112,7 +112,7 @@ def _rows(sort: str) -> dict[str, str]:
     return {name: row.summary for name, row in loaded.rows.items()}
 
 
-def _settings_of(sort: str, name: str) -> Any:
+def settings_of(sort: str, name: str) -> Any:
     """Return the settings class of a method, or None of a sort that has none."""
     return None if sort in ("providers", "encoders") else _load(sort).load(name)
 

@@ -36,12 +36,12 @@ OnAnswer = Callable[[int, Answer], None]
 class LLM:
     """A language model: cached, paced, metered.
 
-    ```
-    LLM("openai/gpt-4.1-mini", budget="2 USD")          # key from OPENAI_API_KEY or .env
-    LLM("ollama/llama3.2", cache="replies.sqlite")      # every reply kept, over restarts
-    LLM(replay="replies.jsonl")                         # offline
-    LLM(Scripted(["first reply", "second reply"]))      # or any object with ``async send(request) -> Reply``
-    ```
+    ::
+
+        LLM("openai/gpt-4.1-mini", budget="2 USD")          # key from OPENAI_API_KEY or .env
+        LLM("ollama/llama3.2", cache="replies.sqlite")      # every reply kept, over restarts
+        LLM(replay="replies.jsonl")                         # offline
+        LLM(Scripted(["first reply", "second reply"]))      # or any object with ``async send(request) -> Reply``
 
     Args:
         model: PROVIDER/MODEL, or a ``Provider``; may be left out if a recording of one model is replayed.
