@@ -30,6 +30,7 @@ from augtune.llm.settings import LLMSettings
 __all__ = ["Sending", "is_sent_apart"]
 
 SLACK_S = 30.0
+START_S = 60.0
 END_S = 2.0
 
 Outcome = Reply | AugtuneError
@@ -108,7 +109,10 @@ class Sending:
             call.waiting -= 1
 
     async def _await(self, call: _Call) -> Reply:
-        done, _ = await asyncio.wait([call.coming], timeout=self._timeout_s + SLACK_S)
+        limit_s = self._timeout_s + SLACK_S
+        if self._helper is not None and not self._helper.is_ready:
+            limit_s += START_S
+        done, _ = await asyncio.wait([call.coming], timeout=limit_s)
         if not done and self._helper is not None:
             self._helper.process.kill()  # it keeps to the time limit by itself, unless it hangs
         await asyncio.wait([call.coming])
