@@ -8,7 +8,7 @@ from augtune.core.catalog import Catalog, Row
 
 if TYPE_CHECKING:
     from augtune.training.optimizers import Optimizer
-    from augtune.training.recipes import Dimp, Imp, Recipe, SunGen, TwoStage, Vanilla
+    from augtune.training.recipes import Dimp, Hu2019, Imp, Recipe, SunGen, TwoStage, Vanilla
     from augtune.training.schedules import Schedule
     from augtune.training.settings import TrainSettings
     from augtune.training.tables import Checkers
@@ -20,6 +20,7 @@ __all__ = [
     "SCHEDULES",
     "Checkers",
     "Dimp",
+    "Hu2019",
     "Imp",
     "Recipe",
     "SunGen",
@@ -43,6 +44,10 @@ RECIPES: Catalog[Recipe] = Catalog(
         "dimp": Row(
             "augtune.training.recipes.dimp:Dimp",
             "Weigh synthetic rows by checked quality over the model's own confidence.",
+        ),
+        "hu2019": Row(
+            "augtune.training.recipes.hu2019:Hu2019",
+            "Learn each row's weight beside training, from what its step does to the loss of trusted human rows.",
         ),
         "sungen": Row(
             "augtune.training.recipes.sungen:SunGen",
@@ -86,6 +91,7 @@ SCHEDULES: Catalog[Schedule] = Catalog(
 _HOME = {
     "Checkers": "tables",
     "Dimp": "recipes",
+    "Hu2019": "recipes",
     "Imp": "recipes",
     "Recipe": "recipes",
     "SunGen": "recipes",

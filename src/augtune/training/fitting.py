@@ -25,8 +25,12 @@ from augtune.model.precision import choose
 from augtune.model.vocabulary import small_vocabulary
 from augtune.training.checkpoints import CheckpointFolder
 from augtune.training.loop import Loop, TrainingRows, WeightsSeen, run_stage
+from augtune.training.meta.online import OnlineWeights
+from augtune.training.meta.passes import KnownRows
 from augtune.training.micro import MicroBatches, is_out_of_memory
 from augtune.training.preparing import new_classifier, ready
+from augtune.training.recipes.base import Online
+from augtune.training.recipes.hu2019 import Hu2019
 from augtune.training.running import Running, Stopped
 from augtune.training.selection import Selection, SelectionRules, ValidationRows
 from augtune.training.settings import TrainSettings
@@ -117,7 +121,7 @@ def _fit(job: Job) -> Fitted:
         loop.saving = _saving(loop, job, data)
         chosen_on = _validation(job, tokenizer, limit)
         with nullcontext() if loop.stop is None else loop.stop.listening():
-            kept = _run(loop, job, data, chosen_on if settings.is_selected else None, masks)
+            kept = _run(loop, job, data, chosen_on, masks)
         if settings.lora is not None:
             merge(classifier.encoder)
         thresholds = _thresholds(job, classifier, chosen_on)
@@ -163,18 +167,24 @@ def _rows(job: Job, tokenizer: Any, limit: int) -> TrainingRows:
 
 def _validation(job: Job, tokenizer: Any, limit: int) -> ValidationRows | None:
     rows = job.validation
-    if rows is None or not job.settings.measured():
+    online = None if rows is None else job.settings.recipe.online(job.dataset, has_validation=True, seed=job.seed)
+    trusted = online is not None and not len(online.held_out)
+    if rows is None or not (trusted or job.settings.measured()):
         return None
     encoded = encode(tokenizer, rows.texts, rows.text_pairs, max_length=limit)
     return ValidationRows(rows, encoded)
 
 
-def _run(loop: Loop, job: Job, data: TrainingRows, validation: ValidationRows | None, masks: MaskSource) -> str:
+def _run(loop: Loop, job: Job, data: TrainingRows, measured: ValidationRows | None, masks: MaskSource) -> str:
     """Run all stages and return which weights were kept."""
     settings = job.settings
+    online = settings.recipe.online(job.dataset, has_validation=job.validation is not None, seed=job.seed)
+    trusted = None if online is None or len(online.held_out) else measured
+    validation = measured if settings.is_selected else None
     labels = job.dataset.labels
     stages = [replace(one, loss=one.loss.bound(labels)) for one in settings.recipe.stages(settings, loop.steps)]
-    texts = [data.encoded] if validation is None else [data.encoded, validation.encoded]
+    others = validation or trusted
+    texts = [data.encoded] if others is None else [data.encoded, others.encoded]
     cut = settings.optimizer.leaves_unused_rows(settings.weight_decay)
     with (
         small_vocabulary(loop.classifier, texts, cut=cut) as vocabulary,
@@ -182,6 +192,9 @@ def _run(loop: Loop, job: Job, data: TrainingRows, validation: ValidationRows | 
     ):
         loop.vocabulary = vocabulary
         data = replace(data, encoded=vocabulary.renumbered(data.encoded))
+        if online is not None:
+            rows = None if trusted is None else replace(trusted, encoded=vocabulary.renumbered(trusted.encoded))
+            loop.weigher = _weigher(loop, job, data, online, rows)
         selection = None
         _carry_on(loop, job)
         for at, stage in enumerate(stages):
@@ -191,7 +204,10 @@ def _run(loop: Loop, job: Job, data: TrainingRows, validation: ValidationRows | 
             if validation is not None and stage is stages[-1]:
                 rows = replace(validation, encoded=vocabulary.renumbered(validation.encoded))
                 selection = Selection(loop.classifier, rows, SelectionRules.of(settings, loop.steps))
-            run_stage(loop, stage, data, select(job.dataset, stage.rows), selection=selection)
+            positions = select(job.dataset, stage.rows)
+            if online is not None:
+                positions = sorted(set(positions) - set(online.held_out.tolist()))
+            run_stage(loop, stage, data, positions, selection=selection)
             if loop.stopped:
                 return _stopped(loop, job, selection)
         if selection is None:
@@ -201,6 +217,21 @@ def _run(loop: Loop, job: Job, data: TrainingRows, validation: ValidationRows | 
             step = f"step {len(loop.history)} of {loop.steps}"
             loop.note(f"stopped at {step}: {selection.stopped}; the weights kept are: {kept}.")
         return kept
+
+
+def _weigher(
+    loop: Loop, job: Job, data: TrainingRows, online: Online, trusted: ValidationRows | None
+) -> OnlineWeights | None:
+    """Return what learns weights beside training."""
+    recipe = job.settings.recipe
+    if not isinstance(recipe, Hu2019):
+        return None
+    known = KnownRows(data.encoded, data.targets, online.held_out)
+    outer = known
+    if trusted is not None:
+        targets = torch.from_numpy(trusted.rows.targets().astype(np.float32))
+        outer = KnownRows(trusted.encoded, targets, np.arange(len(targets)))
+    return OnlineWeights(recipe, loop.classifier, known, outer, weighed=online.weighed, seed=job.seed)
 
 
 def _thresholds(job: Job, classifier: Classifier, validation: ValidationRows | None) -> tuple[float, ...] | None:

@@ -29,6 +29,7 @@ from augtune.model.precision import Precision
 from augtune.model.prefix import prefix_cache
 from augtune.model.vocabulary import SmallVocabulary
 from augtune.training.checkpoints import Checkpoint
+from augtune.training.meta.online import OnlineWeights
 from augtune.training.micro import MicroBatches, Part, StepLoss
 from augtune.training.optimizing import parameter_groups
 from augtune.training.running import Stop
@@ -122,6 +123,7 @@ class Loop:
         note: Called with each sentence its user has to know of.
         streams: The random states a step draws from.
         vocabulary: The word table in use, which has to know of weight decay.
+        weigher: Learns weights of rows beside training, or None.
         on_step: Called after each step with step, steps and loss.
         stop: What ends it before its last step.
         saving: Writes checkpoints; None: there are none.
@@ -145,6 +147,7 @@ class Loop:
     note: Callable[[str], None]
     streams: Streams
     vocabulary: SmallVocabulary | None = None
+    weigher: OnlineWeights | None = None
     on_step: Callable[[int, int, float], None] | None = None
     stop: Stop | None = None
     saving: Saving | None = None
@@ -289,6 +292,11 @@ class _StageRun:
         for group, most in zip(self.optimizer.param_groups, self.highest, strict=True):
             group["lr"] = most * factor
         rows = self.where[chosen]
+        if loop.weigher is not None and self.data.weights is not None:
+            weights = loop.weigher.weigh(
+                rows, self.optimizer, stage.loss, step=self.steps_done, precision=loop.precision
+            )  # fmt: skip
+            self.data.weights[torch.from_numpy(rows)] = torch.from_numpy(weights).float()
         place = f"step {self.steps_done + 1} (stage '{stage.name}')"
         loss = loop.micro.gradients(rows, self._compute, loop.accelerator.backward, self.parameters, place)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])

@@ -83,6 +83,8 @@ def capture(loop: Loop, done: int, optimizer: Any, selection: Selection | None) 
     }
     if selection is not None:
         parts["selection"] = selection.state_dict()
+    if loop.weigher is not None:
+        parts["weigher"] = loop.weigher.state_dict()
     return Checkpoint(len(loop.history), parts)
 
 
@@ -100,6 +102,8 @@ def put_back(loop: Loop, checkpoint: Checkpoint) -> None:
     if loop.vocabulary is not None:
         loop.vocabulary.kept = parts["vocabulary"]["kept"]
     loop.seen.load_state_dict(parts["seen"])
+    if loop.weigher is not None:
+        loop.weigher.load_state_dict(parts["weigher"])
     if loop.saving is not None:
         loop.saving.last = checkpoint.step
     loop.resumed = checkpoint

@@ -26,6 +26,10 @@ WAYS = {
     "two-stage, both": {"recipe": {"kind": "two_stage", "variant": "both", "top_layers": 0}},
     "imp": {"recipe": "imp"},
     "dimp": {"recipe": "dimp"},
+    "hu2019": {"recipe": "hu2019"},
+    "hu2019, mixed": {"recipe": "hu2019", "mix": "tmix", "micro_batch_size": 5},
+    "sungen": {"recipe": {"kind": "sungen", "iterations": 3}},
+    "mix": {"mix": "tmix"},
     "micro-batches": {"micro_batch_size": 3},
     "frozen": {"trainable": 1, "steps": 40, "checkpoint_every": 7},
 }

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from augtune.training.recipes.base import Recipe
 from augtune.training.recipes.dimp import Dimp
+from augtune.training.recipes.hu2019 import Hu2019
 from augtune.training.recipes.imp import Imp
 from augtune.training.recipes.sungen import SunGen
 from augtune.training.recipes.two_stage import TwoStage
 from augtune.training.recipes.vanilla import Vanilla
 
-__all__ = ["Dimp", "Imp", "Recipe", "SunGen", "TwoStage", "Vanilla"]
+__all__ = ["Dimp", "Hu2019", "Imp", "Recipe", "SunGen", "TwoStage", "Vanilla"]

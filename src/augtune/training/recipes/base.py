@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,7 +17,20 @@ if TYPE_CHECKING:
     from augtune.training.settings import TrainSettings
     from augtune.training.tables import Checkers
 
-__all__ = ["Recipe"]
+__all__ = ["Online", "Recipe"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Online:
+    """Who is who where weights are learned beside training.
+
+    Args:
+        weighed: ``(N,)`` True for the rows that get weights; the others count 1.
+        held_out: Positions of the rows that are trusted and not trained on; none: the validation rows are trusted.
+    """
+
+    weighed: np.ndarray
+    held_out: np.ndarray
 
 
 class Recipe(Settings):
@@ -49,6 +63,10 @@ class Recipe(Settings):
 
     def learned(self, rows: Dataset, settings: TrainSettings, seed: int) -> Weights | None:
         """Return how much each row counts, where an outer loop before training finds that out; None: there is none."""
+        return None
+
+    def online(self, rows: Dataset, *, has_validation: bool, seed: int) -> Online | None:
+        """Return which rows get weights beside training, and which are trusted for it; None: weights do not change."""
         return None
 
     def weights(self, rows: Dataset, checkers: Checkers | None) -> Weights | None:
