@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from augtune.experiment.kinds import Kind
     from augtune.experiment.plan import ArmPlan
     from augtune.experiment.rows import HumanRows
+    from augtune.training.stages import Stage
 
 __all__ = ["Branch", "aligned", "changed_fields", "duration", "estimate_text", "plan_text", "prompts_text"]
 
@@ -108,8 +109,12 @@ def _arm(checked: Checked, arm: ArmPlan) -> Branch:
     settings = arm.settings
     rows = len(checked.human.train)
     steps = settings.steps_for(rows)
+    beside = "" if settings.lora is None else f", by updates of rank {settings.lora.rank}"
     stages: list[Branch] = [
-        (f"{stage.name}: {_count(stage.steps, 'step')} on {_stage_rows(stage.rows)}, {_trained(stage.trainable)}", ())
+        (
+            f"{stage.name}: {_count(stage.steps, 'step')} on {_stage_rows(stage.rows)}, {_trained(stage.trainable)}{beside}",
+            (),
+        )
         for stage in settings.recipe.stages(settings, steps)
     ]
     if settings.recipe.needs:
@@ -164,7 +169,8 @@ def _stage_rows(rows: str) -> str:
     return {"all": "all rows", "human": "the human rows", "synthetic": "the synthetic rows"}.get(rows, rows)
 
 
-def _trained(trainable: str | int) -> str:
+def _trained(stage: Stage) -> str:
+    trainable = stage.trainable
     if isinstance(trainable, int):
         top = "the top layer" if trainable == 1 else f"the top {trainable} layers"
         return f"training head, pooler and {top}"

@@ -37,12 +37,18 @@ def recomputing(encoder: Any, source: MaskSource) -> Iterator[None]:
     word = "activation" if new else "gradient"
     options = {f"{word}_checkpointing_kwargs": {"use_reentrant": False, "context_fn": contexts}}
     getattr(encoder, f"{word}_checkpointing_enable")(**options)
+    # A cache of keys and values is for writing texts; some encoders have it on and would complain.
+    cached = getattr(encoder.config, "use_cache", None)
+    if cached:
+        encoder.config.use_cache = False
     # Asked for by a way of checkpointing that is not used here; it would carry gradients through frozen layers.
     encoder.disable_input_require_grads()
     try:
         yield
     finally:
         getattr(encoder, f"{word}_checkpointing_disable")()
+        if cached:
+            encoder.config.use_cache = cached
 
 
 def _again(source: MaskSource) -> AbstractContextManager[None]:

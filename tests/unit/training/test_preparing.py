@@ -32,14 +32,17 @@ def test_gradient_checkpointing_gives_the_same_weights_to_the_last_bit(settings,
 
 def test_layers_are_computed_twice_while_checkpointing_and_once_after(tiny_encoder):
     encoder = Classifier.new(tiny_encoder, ["a", "b"], head="mean").encoder.train()
+    encoder.config.use_cache = True
     calls = []
     layers_of(encoder)[0].attention.register_forward_hook(lambda *rest: calls.append(1))
     inputs = {"input_ids": torch.tensor([[2, 7, 9, 3]]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
     with recomputing(encoder, MaskSource(0)):
         encoder(**inputs).last_hidden_state.sum().backward()
         assert len(calls) == 2
+        assert not encoder.config.use_cache
     encoder(**inputs).last_hidden_state.sum().backward()
     assert len(calls) == 3
+    assert encoder.config.use_cache
 
 
 def test_encoder_that_cannot_checkpoint_is_refused(tiny_encoder):
