@@ -111,10 +111,7 @@ def _arm(checked: Checked, arm: ArmPlan) -> Branch:
     steps = settings.steps_for(rows)
     beside = "" if settings.lora is None else f", by updates of rank {settings.lora.rank}"
     stages: list[Branch] = [
-        (
-            f"{stage.name}: {_count(stage.steps, 'step')} on {_stage_rows(stage.rows)}, {_trained(stage.trainable)}{beside}",
-            (),
-        )
+        (f"{stage.name}: {_count(stage.steps, 'step')} on {_stage_rows(stage.rows)}, {_trained(stage)}{beside}", ())
         for stage in settings.recipe.stages(settings, steps)
     ]
     if settings.recipe.needs:
