@@ -20,6 +20,7 @@ from augtune.core.errors import AugtuneError, SettingsError
 from augtune.core.settings import Settings, suggestion
 from augtune.core.task import TaskName, unfit
 from augtune.curation import STEPS
+from augtune.curation.quality.settings import InspectSettings
 from augtune.data import grammar
 from augtune.evaluation.settings import EvaluateSettings
 from augtune.experiment import document
@@ -57,6 +58,8 @@ class Experiment(Settings):
     """A generator (name or mapping with kind), a list of them, or null."""
     curate: Any = None
     """A list of curation steps, or null; contamination against test is on unless a step says otherwise."""
+    inspect: InspectSettings | None = Field(default_factory=InspectSettings)
+    """How synthetic rows are looked at before training; null: not at all."""
     train: dict[str, Any] = Field(default_factory=dict)
     """Training settings shared by the arms."""
     arms: dict[str, dict[str, Any] | None] = Field(min_length=1)

@@ -14,12 +14,13 @@ from augtune.core.errors import DataError
 from augtune.core.files import atomic_write, write_json, write_jsonl
 from augtune.experiment import document
 from augtune.experiment.collaborating import Collaborating
+from augtune.experiment.inspecting import Inspecting
 from augtune.experiment.kinds import KINDS
 from augtune.experiment.outcomes import ArmOutcome
 from augtune.experiment.plan import ArmPlan, Plan, read_plan
 from augtune.experiment.results import Results
 from augtune.experiment.rows import HumanRows, human_rows
-from augtune.experiment.scoring import details_of, results_of
+from augtune.experiment.scoring import details_of, out_of_reach, results_of
 from augtune.experiment.stages import Stages
 from augtune.experiment.store import RunFolder, link_tree
 from augtune.experiment.synthetic import ArmRows, SyntheticRows
@@ -66,11 +67,13 @@ def run(
         warnings = _warnings(plan, human)
         _write_left_out(store.path / "data" / LEFT_OUT, human)
         synthetic, stages = SyntheticRows(plan, store, human), Stages(store, human, stop)
+        inspecting = Inspecting(plan, store, human)
         made: dict[str, ArmOutcome] = {}
         for arm in plan.trained:
             rows = synthetic.of(arm)
             _write_rows(store.path / "data" / arm.folder, rows, human)
             _check_rows(arm, rows)
+            inspecting.look(arm, rows)
             made[arm.name] = stages.outcome(arm, rows, plan.experiment.seeds)
             _write_arm(store.path, plan, made[arm.name])
         others = Collaborating(plan, store, human, stages, lambda: synthetic.llm, dict(made))
@@ -82,13 +85,15 @@ def run(
         outcomes = [made[arm.name] for arm in plan.arms]
         warnings += _shortfalls(outcomes)
         warnings += [warning for outcome in outcomes for warning in outcome.warnings]
+        results = results_of(plan, human, outcomes)
+        warnings += out_of_reach(results["comparisons"])
         for warning in warnings:
             store.event("warning", message=warning)
-        results = results_of(plan, human, outcomes)
+        warnings += inspecting.warnings  # told already, before training
         write_json(store.path / "details.json", details_of(plan, human, outcomes, results, warnings))
         _write_csv(store.path / "results.csv", results)
         write_json(store.path / "results.json", results)
-        store.forget_others("train", "checker", "predict", "curate", "unseen", "route")
+        store.forget_others("train", "checker", "predict", "curate", "unseen", "route", "inspect")
         store.event("run-done", name=plan.experiment.name)
     return Results.read(store.path)
 
@@ -112,6 +117,8 @@ def _resolved(plan: Plan, folder: Path) -> dict[str, Any]:
         return os.path.relpath(text, folder) if Path(text).exists() else text
 
     top = plan.experiment.model_dump(mode="json", exclude={"generate", "curate", "train", "arms"}, exclude_none=True)
+    if plan.experiment.inspect is None:
+        top["inspect"] = None
     top["data"]["source"] = seen(plan.path(plan.experiment.data.source))
     if top.get("llm", {}).get("replay"):
         top["llm"]["replay"] = seen(top["llm"]["replay"])

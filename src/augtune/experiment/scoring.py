@@ -22,7 +22,7 @@ from augtune.experiment.plan import Plan
 from augtune.experiment.rows import HumanRows
 from augtune.experiment.verdict import verdict
 
-__all__ = ["details_of", "results_of"]
+__all__ = ["details_of", "out_of_reach", "results_of"]
 
 
 def results_of(plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome]) -> dict[str, Any]:
@@ -72,6 +72,16 @@ def _comparisons(human: HumanRows, outcomes: Sequence[ArmOutcome], settings: Eva
         exact = settings.model_copy(update={"metrics": ("accuracy",), "test": "mcnemar"})
         found += [one.to_json() for one in compare_all(human.test, runs, exact)]
     return found
+
+
+def out_of_reach(comparisons: Sequence[Mapping[str, Any]], level: float = 0.05) -> list[str]:
+    """Return a warning for each test that could not have found anything, e.g. signed ranks of five seeds."""
+    found = {one["test"]: one["smallest_p"] for one in comparisons if one["smallest_p"] > level}
+    return [
+        f"The test {test} cannot give a p under {smallest:.2g} here, however large a difference is; use more seeds or "
+        "another evaluate.test."
+        for test, smallest in found.items()
+    ]
 
 
 def details_of(

@@ -25,6 +25,7 @@ from augtune.core.files import atomic_write
 from augtune.reporting import plots, points, views, words
 from augtune.reporting.figure import Chart
 from augtune.reporting.palette import ArmStyle, arm_styles, css_variables, dark_of_light
+from augtune.reporting.quality import inspected
 from augtune.reporting.read import HasFolder, RunView, read_run
 from augtune.reporting.rowset import browser_rows, weighed_rows
 from augtune.reporting.summary import facts
@@ -112,6 +113,7 @@ def _sections(view: RunView, styles: Mapping[str, ArmStyle]) -> tuple[dict[str, 
     confusion = views.confusion_grid if is_small else views.confusions_list
     arms = list(enumerate(view.arms))
     rows = browser_rows(view)
+    quality = [found for arm in view.arms if (found := view.quality(arm)) is not None]
     return {chart.id: chart for chart in drawn if chart is not None}, {
         "arms_grid": views.arms_grid(view, styles),
         "differences_grid": views.differences_grid(view, styles),
@@ -126,6 +128,8 @@ def _sections(view: RunView, styles: Mapping[str, ArmStyle]) -> tuple[dict[str, 
             (arm, chart, view.arm_details(arm).weights, weighed_rows(view, arm))
             for arm, chart in zip(weighted, weights, strict=True)
         ],
+        "inspected": inspected(view),
+        "quality_threshold": quality[0].threshold if quality else 0.9,
         "curation_grid": views.curation_grid(view, styles),
         "rows": embedded_json(rows),
         "row_count": len(rows["rows"]),

@@ -18,6 +18,7 @@ from augtune.reporting.schema import (
     Comparison,
     Details,
     HistoryPoint,
+    Quality,
     ResultsFile,
     RowRecord,
     WeightRecord,
@@ -151,6 +152,11 @@ class RunView:
     def weights(self, arm: str) -> list[WeightRecord]:
         """Return the weights of an arm's rows with every seed; empty if it weighs none."""
         return self._rows(WeightRecord, "data", arm, "weights.jsonl")
+
+    def quality(self, arm: str) -> Quality | None:
+        """Return what an arm's synthetic rows are like; None if it has none, or they were not inspected."""
+        path = self.folder / "data" / re.sub(r"[^\w .+-]", "_", arm) / "quality.json"
+        return fitted_to(Quality, read_json(path), path) if path.is_file() else None
 
     def history(self, arm: str, seed: int) -> list[HistoryPoint]:
         """Return the training loss by step; empty if it was not kept."""

@@ -17,7 +17,9 @@ __all__ = [
     "Comparison",
     "CostRecord",
     "Details",
+    "GroupQuality",
     "HistoryPoint",
+    "Quality",
     "ResultsFile",
     "RowRecord",
     "SeedResults",
@@ -180,6 +182,37 @@ class WeightRecord(_Record):
     weight: float = Field(ge=0, allow_inf_nan=False)
     quality: float | None = None
     diversity: float | None = None
+
+
+class GroupQuality(_Record):
+    """Synthetic rows of one label, or all: one part of ``quality.json``; ``human`` has the numbers of human rows."""
+
+    rows: int
+    repeats: int
+    near_repeats: float | None = None
+    near_human: float | None = None
+    near_test: int | None = None
+    distinct_2: float | None = None
+    self_bleu: float | None = None
+    nearest_human: float | None = None
+    agreement: float | None = None
+    length: float | None = None
+    drift: float | None = None
+    names_label: float | None = None
+    tagged: int = 0
+    tagged_wrong: int = 0
+    sources: int | None = None
+    largest_source: int | None = None
+    human: dict[str, float | None] = Field(default_factory=dict)
+
+
+class Quality(_Record):
+    """The whole of an arm's ``quality.json``."""
+
+    whole: GroupQuality
+    by_label: dict[str, GroupQuality]
+    threshold: float
+    warnings: list[str] = Field(default_factory=list)
 
 
 class HistoryPoint(_Record):

@@ -52,6 +52,7 @@ def test_report_has_its_sections_in_order(page):
         "Classes",
         "Confusion",
         "Weights",
+        "What the model wrote",
         "Rows",
         "Cost",
         "Warnings and settings",
