@@ -192,6 +192,14 @@ def _text_columns(table: Table, text: str | None, pair: str | None, is_pair: boo
                 f"there are: {', '.join(names)}."
             )
         return first, second
+    if pair is not None:
+        raise DataError("--text-pair: the model reads single texts.")
+    second = next((b for a, b in PAIRS if a in names and b in names), None)
+    if text is None and second is not None:
+        raise DataError(
+            f"{table.source}: the model reads single texts, and there is a column {second!r}.",
+            hint="Take a model that was trained on pairs, or name the one text to read: --text COLUMN.",
+        )
     usual = [name for name in names if name.strip().lower() in TEXT_NAMES]
     exact = [name for name in usual if name.strip().lower() == "text"]
     choice = text or next(iter(exact or usual if len(exact or usual) == 1 else names if len(names) == 1 else ()), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from augtune.core.dataset import HumanDataset, Splits
-from augtune.core.errors import DataError
+from augtune.core.errors import DataError, InputError, SettingsError
 from augtune.core.outcomes import Dropped
 from augtune.data import load, sample
 from augtune.data.grammar import parse
@@ -78,4 +78,23 @@ def human_rows(plan: Plan) -> HumanRows:
 
     test = draw("test", data.test)
     validation = None if data.validation == "none" else draw("validation", data.validation)
-    return HumanRows(draw("train", data.train), validation, test, splits.dropped)
+    train = draw("train", data.train)
+    _check_generators(plan, train)
+    return HumanRows(train, validation, test, splits.dropped)
+
+
+def _check_generators(plan: Plan, train: HumanDataset) -> None:
+    """See that every generator can work with the rows, and tell of all that cannot.
+
+    Raises:
+        SettingsError: With a line for each.
+    """
+    problems = []
+    for arm in plan.arms:
+        for generator in arm.generators:
+            try:
+                generator.require(train)
+            except InputError as error:
+                problems.append(f"generate: {error.message}" + (f" {error.hint}" if error.hint else ""))
+    if problems:
+        raise SettingsError(list(dict.fromkeys(problems)), hint="Nothing was run.")

@@ -65,6 +65,8 @@ class Generator(Settings):
     needs_llm: ClassVar[bool] = True
     tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
     """The tasks it can write rows for."""
+    takes_pairs: ClassVar[bool] = False
+    """Whether it can write rows of two texts."""
 
     @abstractmethod
     def generate(
@@ -79,6 +81,18 @@ class Generator(Settings):
     @abstractmethod
     def estimate(self, train: HumanDataset) -> Estimate:
         """Return how many calls and tokens it is expected to take; nothing is sent."""
+
+    def require(self, train: HumanDataset) -> None:
+        """See that it can write rows for ``train``, before anything is written or trained.
+
+        Raises:
+            InputError: If the rows are pairs and it cannot write pairs.
+        """
+        if train.is_pair and not self.takes_pairs:
+            raise InputError(
+                f"{self.kind}: works on single texts, and the rows of '{train.name}' are pairs.",
+                hint="Pairs can be imported: {kind: imported, path: FILE}.",
+            )
 
     def files(self) -> tuple[Path, ...]:
         """Return the files whose content the result depends on."""
@@ -138,6 +152,7 @@ def generate(
     if misfits:
         raise SettingsError(misfits)
     for maker in makers:
+        maker.require(train)
         if maker.needs_llm:
             needed(llm, maker.kind)
     results = [maker.generate(train, llm=llm, seed=seed, on_progress=on_progress) for maker in makers]

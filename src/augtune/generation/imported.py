@@ -69,6 +69,7 @@ class Imported(Generator):
 
     kind: ClassVar[str] = "imported"
     needs_llm: ClassVar[bool] = False
+    takes_pairs: ClassVar[bool] = True
     tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
 
     path: Path
@@ -95,6 +96,14 @@ class Imported(Generator):
     def files(self) -> tuple[Path, ...]:
         """Return the file."""
         return (self.path,)
+
+    def require(self, train: HumanDataset) -> None:
+        """See that the file has the columns, and pairs where ``train`` has them.
+
+        Raises:
+            DataError: If it has not; the message names the file.
+        """
+        _Rows(read(self.path), self.columns, train, self.path.stem)
 
     def preview(self, train: HumanDataset, *, seed: int = 0, count: int = 3) -> list[str]:
         """Return nothing: no prompt is sent."""
@@ -175,7 +184,8 @@ class _Rows:
         pair = self.columns.text_pair
         if train.is_pair != (pair is not None and any(row.get(pair) is not None for row in table.rows)):
             kinds = ("pairs", "single texts") if train.is_pair else ("single texts", "pairs")
-            raise DataError(f"{table.source}: the human rows are {kinds[0]}, these are {kinds[1]}.")
+            hint = "Name the column of the second text: columns: {text_pair: COLUMN}." if train.is_pair else None
+            raise DataError(f"{table.source}: the human rows are {kinds[0]}, these are {kinds[1]}.", hint=hint)
         self.labels, self.old = self._labels()
         self.parents: dict[str, str] = {}
         for text, row_id in zip(train.texts, train.ids, strict=True):

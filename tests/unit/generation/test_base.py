@@ -77,10 +77,13 @@ def test_pairs_are_refused_by_generators_of_single_texts(make_human, answering):
     from augtune.core.labels import Labels
 
     pairs = HumanDataset.from_examples([Example("p", "x", "a", text_pair="y")], Labels(("a",)), name="mrpc")
-    for name, does in (("gpt3mix", "writes"), ("rephrase", "rewords")):
+    for name in ("gpt3mix", "rephrase"):
         with pytest.raises(InputError) as caught:
             generate(pairs, name, llm=answering(numbered))
-        assert str(caught.value) == f"{name}: {does} single texts, and the rows of 'mrpc' are pairs."
+        assert str(caught.value) == (
+            f"{name}: works on single texts, and the rows of 'mrpc' are pairs.\n"
+            "  Pairs can be imported: {kind: imported, path: FILE}."
+        )
 
 
 def test_a_reached_budget_is_passed_on(train, answering):

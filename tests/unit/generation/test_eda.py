@@ -182,7 +182,7 @@ def test_pairs_are_refused(make_human):
     from augtune.core.labels import Labels
 
     pairs = HumanDataset.from_examples([Example("p", "x", "a", text_pair="y")], Labels(("a",)), name="mrpc")
-    with pytest.raises(InputError, match=r"^eda: changes single texts, and the rows of 'mrpc' are pairs"):
+    with pytest.raises(InputError, match=r"^eda: works on single texts, and the rows of 'mrpc' are pairs"):
         generate(pairs, "eda")
 
 
