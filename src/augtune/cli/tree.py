@@ -71,7 +71,10 @@ def _data(checked: Checked) -> Branch:
     labels = human.train.labels
     named = " · ".join([*labels.names[:MOST_LABELS], *(["…"] if len(labels) > MOST_LABELS else [])])
     view = [("view", *_view(human))] if labels.was else []
-    return f"data: {data.source} · {len(labels)} labels: {named}", [(line, ()) for line in aligned([*view, *cells])]
+    several = "" if labels.task == "single_label" else f" ({labels.task})"
+    return f"data: {data.source} · {len(labels)} labels{several}: {named}", [
+        (line, ()) for line in aligned([*view, *cells])
+    ]
 
 
 def _view(human: HumanRows) -> tuple[str, str]:

@@ -55,6 +55,8 @@ class Metric(Settings):
 
     title: ClassVar[str] = ""
     higher_is_better: ClassVar[bool] = True
+    is_share: ClassVar[bool] = True
+    """Whether a difference of 0.01 is a percentage point; False for metrics in units of their own."""
     tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
     """The tasks it is defined for."""
     needs_probabilities: ClassVar[bool] = True
@@ -261,6 +263,7 @@ class Nll(Metric):
     kind: ClassVar[str] = "nll"
     title: ClassVar[str] = "NLL"
     higher_is_better: ClassVar[bool] = False
+    is_share: ClassVar[bool] = False
 
     def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Return ``(N, 2)``: -log p of the true label, and 1."""

@@ -59,6 +59,7 @@ class Mae(Placed):
     kind: ClassVar[str] = "mae"
     title: ClassVar[str] = "MAE"
     higher_is_better: ClassVar[bool] = False
+    is_share: ClassVar[bool] = False
 
     def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Return ``(N, 2)``: the distance, and 1."""
@@ -76,6 +77,7 @@ class Rmse(Placed):
     kind: ClassVar[str] = "rmse"
     title: ClassVar[str] = "RMSE"
     higher_is_better: ClassVar[bool] = False
+    is_share: ClassVar[bool] = False
 
     def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Return ``(N, 2)``: the squared distance, and 1."""

@@ -88,12 +88,13 @@ def details_of(
     plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome], results: Mapping[str, Any], warnings: Sequence[str]
 ) -> dict[str, Any]:
     """Return the value of ``details.json``: what the report shows besides the results."""
-    metrics = plan.experiment.evaluate.measured
+    metrics = [metric.bound(human.test.labels) for metric in plan.experiment.evaluate.measured]
     sentences = verdict(results, metrics[0], plan.baseline)
     others = [outcome for outcome in outcomes if outcome.plan.name != plan.baseline]
     if others:
         by_name = {outcome.plan.name: outcome.runs.predictions for outcome in outcomes}
-        best = max(others, key=lambda outcome: results["arms"][outcome.plan.name]["mean"][metrics[0].kind])
+        sign = 1 if metrics[0].higher_is_better else -1
+        best = max(others, key=lambda outcome: sign * results["arms"][outcome.plan.name]["mean"][metrics[0].kind])
         limit = detectable(human.test, by_name[best.plan.name], by_name[plan.baseline])
         sentences.append(f"{repr(limit)[:1].upper()}{repr(limit)[1:]}.")
     return {
@@ -101,11 +102,13 @@ def details_of(
         "name": plan.experiment.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "labels": list(human.train.labels),
+        "task": human.train.labels.task,
         "counts": {
             "train": human.train.counts(),
             "validation": None if human.validation is None else human.validation.counts(),
             "test": human.test.counts(),
         },
+        "rows": {"train": len(human.train), "test": len(human.test)},
         "arms": {outcome.plan.name: _arm_details(human, outcome) for outcome in outcomes},
         "verdict": sentences,
         "warnings": list(warnings),

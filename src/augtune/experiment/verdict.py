@@ -36,12 +36,12 @@ def verdict(results: Mapping[str, Any], metric: Metric, baseline: str) -> list[s
     unsure = [row for row in rows if row not in sure]
     against = f"{baseline} ({metric.title} {arms[baseline]['mean'][kind]:.3f})"
     if better:
-        sentences.append(f"Better than {against}: {_list(better)}.")
+        sentences.append(f"Better than {against}: {_list(better, metric)}.")
     if worse:
-        sentences.append(f"Worse than {against}: {_list(worse)}.")
+        sentences.append(f"Worse than {against}: {_list(worse, metric)}.")
     if unsure:
         none = "Not shown to differ from" if sure else "No arm is shown to differ from"
-        sentences.append(f"{none} {against} at the 5 % level: {_list(unsure)}.")
+        sentences.append(f"{none} {against} at the 5 % level: {_list(unsure, metric)}.")
     if seeds == 1:
         sentences.append("With one seed, chance in training is not measured; run at least three.")
     return sentences
@@ -61,8 +61,11 @@ def _score(arm: Mapping[str, Any], kind: str) -> str:
     return f"{arm['mean'][kind]:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _list(rows: Sequence[Mapping[str, Any]]) -> str:
-    return "; ".join(f"{row['arm']} {100 * row['difference']:+.1f} points, p {_p(row['p_adjusted'])}" for row in rows)
+def _list(rows: Sequence[Mapping[str, Any]], metric: Metric) -> str:
+    def apart(value: float) -> str:
+        return f"{100 * value:+.1f} points" if metric.is_share else f"{value:+.3f}"
+
+    return "; ".join(f"{row['arm']} {apart(row['difference'])}, p {_p(row['p_adjusted'])}" for row in rows)
 
 
 def _p(value: float) -> str:

@@ -97,7 +97,8 @@ class RunView:
     @property
     def test_rows(self) -> int:
         """How many human rows the arms were measured on."""
-        return sum(self.details.counts.test.values())
+        counts = self.details.counts.test.values()
+        return self.details.rows.get("test", sum(counts))  # a row with several labels is counted for each of them
 
     def arm(self, name: str) -> ArmResults:
         """Return an arm's results."""

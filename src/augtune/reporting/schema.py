@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from augtune.core.errors import DataError
+from augtune.core.labels import Labels
 
 __all__ = [
     "ArmDetails",
@@ -148,7 +149,9 @@ class Details(_Record):
     name: str
     created: str = ""
     labels: list[str] = Field(min_length=1)
+    task: str = "single_label"
     counts: HumanCounts
+    rows: dict[str, int] = Field(default_factory=dict)
     arms: dict[str, ArmDetails]
     verdict: list[str] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
@@ -157,12 +160,17 @@ class Details(_Record):
     metrics: list[str] = Field(default_factory=list)
 
 
+def _readable(label: Any) -> Any:
+    """Return a label as a text to be read, where rows have several as in ``anger + joy``."""
+    return Labels.text_of(label) if isinstance(label, list) else label
+
+
 class RowRecord(_Record):
     """A kept or dropped synthetic row; ``by``, ``because`` and ``reason`` are set for a dropped one."""
 
     id: str
     text: str
-    label: str = ""
+    label: Annotated[str, BeforeValidator(_readable)] = ""
     text_pair: str | None = None
     probabilities: dict[str, float] | None = None
     origin: str = "generated"

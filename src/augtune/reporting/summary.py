@@ -39,9 +39,10 @@ def _gain(view: RunView, arm: str | None) -> Fact | None:
     row = view.comparison(arm) if arm is not None else None
     if row is None or row.difference is None:
         return None
-    bounds = f" [{_points(row.interval[0])}, {_points(row.interval[1])}]" if row.interval else ""
+    apart, unit = (words.difference, "") if row.metric in words.NO_SHARE else (_points, " points")
+    bounds = f" [{apart(row.interval[0])}, {apart(row.interval[1])}]" if row.interval else ""
     note = words.unbroken(f"{words.metric_name(row.metric)}{bounds} against {row.baseline}")
-    return Fact(row.arm, f"{_points(row.difference)} points", note)
+    return Fact(row.arm, f"{apart(row.difference)}{unit}", note)
 
 
 def _points(value: float) -> str:

@@ -181,7 +181,10 @@ def confusion_grid(view: RunView, arm: str, place: int) -> Grid:
         cells = [Cell(words.count(n), depth=n / total, strong=k == len(rows)) for k, n in enumerate(counts)]
         rows.append([Cell(label), *cells])
     columns = [Column("True class"), *(Column(label, numeric=True) for label in view.labels)]
-    caption = f"{arm}: rows are the true class, columns the predicted one; predictions of {_seeds(view)} together."
+    told = "rows are the true class, columns the predicted one"
+    if view.details.task == "multi_label":
+        told = "in bold a label's rows in which it is found; beside it those in which it is missed and another is wrong"
+    caption = f"{arm}: {told}; predictions of {_seeds(view)} together."
     return Grid(f"table-confusion-{place}", caption, columns, rows, sortable=False, quiet=True)
 
 
@@ -270,7 +273,7 @@ def points_cost(view: RunView, arm: str) -> float | None:
     if not cost.usd or view.baseline is None or arm == view.baseline:
         return None
     ours, theirs = (view.arm(name).mean.get(view.metric) for name in (arm, view.baseline))
-    if ours is None or theirs is None:
+    if ours is None or theirs is None or view.metric in words.NO_SHARE:
         return None
     points = 100 * (ours - theirs) * (-1 if view.metric in words.LOWER_IS_BETTER else 1)
     return cost.usd / points if points > 0 else None

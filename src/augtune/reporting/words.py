@@ -11,6 +11,7 @@ __all__ = [
     "LOWER_IS_BETTER",
     "MISSING",
     "NO_BREAK",
+    "NO_SHARE",
     "clip",
     "count",
     "difference",
@@ -30,8 +31,11 @@ __all__ = [
 ALPHA = 0.05
 """An adjusted p-value at or below this counts as a difference that holds."""
 
-LOWER_IS_BETTER = frozenset({"nll", "brier", "ece"})
+LOWER_IS_BETTER = frozenset({"nll", "brier", "ece", "hamming_loss", "mae", "rmse"})
 """Metrics that measure an error."""
+
+NO_SHARE = frozenset({"nll", "mae", "rmse"})
+"""Metrics in units of their own, whose differences are no percentage points."""
 
 MISSING = "–"
 NO_BREAK = "\u00a0"
@@ -45,6 +49,11 @@ _METRICS = {
     "ece": "ECE",
     "auroc": "AUROC",
     "brier": "Brier score",
+    "hamming_loss": "Hamming loss",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "qwk": "quadratic kappa",
+    "spearman": "Spearman",
 }
 _TESTS = {
     "mcnemar": "exact McNemar",
