@@ -26,7 +26,7 @@ LEFT_ALONE = ("pooler", "embeddings")
 
 
 class Lora(Settings):
-    """How the updates are made; lr is best ten times that of full fine-tuning or more."""
+    """How the updates are made; lr is best far higher than in full fine-tuning, e.g. 2e-3."""
 
     rank: int = Field(default=8, ge=1)
     """Rank of each update."""

@@ -30,6 +30,9 @@ WAYS = {
     "hu2019, mixed": {"recipe": "hu2019", "mix": "tmix", "micro_batch_size": 5},
     "sungen": {"recipe": {"kind": "sungen", "iterations": 3}},
     "mix": {"mix": "tmix"},
+    "lora": {"lora": {"rank": 2, "dropout": 0.2}, "keep": "best", "evaluate_every": 3},
+    "layers computed twice": {"gradient_checkpointing": True, "head": {"kind": "attention", "layers": 1}},
+    "lion, deeper slower": {"optimizer": "lion", "schedule": "cosine_restarts", "layer_decay": 0.7, "lr": 1e-4},
     "micro-batches": {"micro_batch_size": 3},
     "frozen": {"trainable": 1, "steps": 40, "checkpoint_every": 7},
 }
