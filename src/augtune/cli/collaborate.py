@@ -13,7 +13,7 @@ import typer
 from augtune.cli.inputs import LABEL, PAIR, SEED, SET, TEXT
 
 if TYPE_CHECKING:
-    from augtune.cli.inputs import Texts
+    from augtune.cli.texts import Texts
     from augtune.collaboration.curve import Curve, Point
     from augtune.collaboration.evidence import Evidence
     from augtune.collaboration.questions import Questions
@@ -158,7 +158,7 @@ def predict_routed(
         text: Column of the text, found by its usual names if None; likewise ``text_pair``.
         text_pair: Column of the second text.
     """
-    from augtune.cli.inputs import texts_of
+    from augtune.cli.texts import texts_of
     from augtune.collaboration.routed import RoutedModel
     from augtune.llm.client import LLM
     from augtune.llm.settings import LLMSettings
@@ -225,7 +225,8 @@ class _Sources:
         self, file: Path, *, names: str | None, text: str | None, label: str | None, text_pair: str | None
     ) -> _Told:
         """Return a file's rows with the evidence about them."""
-        from augtune.cli.inputs import human_splits, texts_of
+        from augtune.cli.inputs import human_splits
+        from augtune.cli.texts import texts_of
         from augtune.collaboration.evidence import Evidence
         from augtune.collaboration.questions import Questions
         from augtune.core.errors import InputError

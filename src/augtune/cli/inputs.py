@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from augtune.data.tables import Table
     from augtune.llm.client import LLM
 
-__all__ = ["Matched", "Texts", "human_splits", "language_model", "matched", "synthetic_rows", "texts_of"]
+__all__ = ["Matched", "human_splits", "language_model", "matched", "synthetic_rows"]
 
 TEXT = typer.Option(None, "--text", metavar="COLUMN", help="Column of the text; found by its usual names if not given.")
 LABEL = typer.Option(None, "--label", metavar="COLUMN", help="Column of the label; found likewise.")
@@ -115,107 +115,6 @@ def language_model(
     kept = None if replay is not None else cache
     extra: dict[str, Any] = {} if base_url is None else {"base_url": base_url}
     return LLM(model, budget=budget, replay=replay, cache=kept, **extra)
-
-
-# ---- texts to predict
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Rows to predict: ids, texts, second texts of pairs, and the labels where the file has them."""
-
-    ids: tuple[str, ...]
-    texts: tuple[str, ...]
-    pairs: tuple[str, ...] | None
-    truth: Mapping[str, LabelValue] | None
-
-
-def texts_of(
-    path: Path,
-    *,
-    text: str | None,
-    text_pair: str | None,
-    is_pair: bool,
-    labels: Labels,
-    separator: str | None = None,
-) -> Texts:
-    """Return the texts of a table file; it needs no label column.
-
-    Args:
-        path: The file.
-        text: Column of the text, found by its usual names if None; likewise ``text_pair``.
-        text_pair: Column of the second text.
-        is_pair: Whether the model reads pairs.
-        labels: The model's labels; a label column is taken along if all its values are among them.
-        separator: What stands between the labels of a row, where it may have several.
-    """
-    from augtune.data import tables
-
-    table = tables.read(path)
-    first, second = _text_columns(table, text, text_pair, is_pair)
-    texts = [_text(table, i, first) for i in range(len(table.rows))]
-    pairs = None if second is None else tuple(_text(table, i, second) for i in range(len(table.rows)))
-    key = next((name for name in ID_COLUMNS if name in table.columns), None)
-    ids = tuple(str(i if key is None else row.get(key)) for i, row in enumerate(table.rows))
-    if len(set(ids)) != len(ids):
-        raise DataError(f"{path}: the ids in column {key!r} have to be unique.")
-    label = next((name for name in TRUE_COLUMNS if name in table.columns), None)
-    truth = None if label is None else _known_labels(table, label, labels, separator)
-    return Texts(ids, tuple(texts), pairs, None if truth is None else dict(zip(ids, truth, strict=True)))
-
-
-def _known_labels(table: Table, column: str, labels: Labels, separator: str | None) -> Sequence[LabelValue] | None:
-    """Return the labels of all rows, or None if one of them is none of the model's."""
-    if not labels.has_many:
-        names = [str(row.get(column)).strip() for row in table.rows]
-        return names if all(name in labels for name in names) else None
-    try:
-        values = LabelOptions(labels.task, separator).values(table, column)
-    except DataError:
-        return None
-    return values if all(name in labels for value in values for name in value) else None
-
-
-def _text_columns(table: Table, text: str | None, pair: str | None, is_pair: bool) -> tuple[str, str | None]:
-    from augtune.data.columns import PAIRS, TEXT_NAMES
-
-    names = table.columns
-    for role, name in (("--text", text), ("--text-pair", pair)):
-        if name is not None and name not in names:
-            raise DataError(f"{table.source}: no column {name!r} (given as {role}); there are: {', '.join(names)}.")
-    if is_pair:
-        found = next(((a, b) for a, b in PAIRS if a in names and b in names), (None, None))
-        first, second = text or found[0], pair or found[1]
-        if first is None or second is None:
-            raise DataError(
-                f"{table.source}: the model reads pairs of texts; name both columns with --text and --text-pair; "
-                f"there are: {', '.join(names)}."
-            )
-        return first, second
-    if pair is not None:
-        raise DataError("--text-pair: the model reads single texts.")
-    second = next((b for a, b in PAIRS if a in names and b in names), None)
-    if text is None and second is not None:
-        raise DataError(
-            f"{table.source}: the model reads single texts, and there is a column {second!r}.",
-            hint="Take a model that was trained on pairs, or name the one text to read: --text COLUMN.",
-        )
-    usual = [name for name in names if name.strip().lower() in TEXT_NAMES]
-    exact = [name for name in usual if name.strip().lower() == "text"]
-    choice = text or next(iter(exact or usual if len(exact or usual) == 1 else names if len(names) == 1 else ()), None)
-    if choice is None:
-        raise DataError(
-            f"{table.source}: which column is the text? There are: {', '.join(names)}.", hint="Name it with --text."
-        )
-    return choice, None
-
-
-def _text(table: Table, index: int, column: str) -> str:
-    value = table.rows[index].get(column)
-    if not isinstance(value, str) or not value.strip():
-        problem = "the text is empty" if value is None or value == "" else f"expected text, got {value!r}"
-        raise DataError(f"{table.place(index)}: {problem} (column {column!r}).")
-    return value
 
 
 # ---- truths and predictions

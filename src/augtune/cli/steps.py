@@ -208,7 +208,7 @@ def predict(
 
 def _predicted(model: Path, file: Path, columns: dict[str, str | None]) -> tuple[Predictions, Any]:
     """Return a classifier's predictions of a file, and the labels the file has."""
-    from augtune.cli.inputs import texts_of
+    from augtune.cli.texts import texts_of
     from augtune.model.fitted import Fitted
 
     fitted = Fitted.load(model)

@@ -18,7 +18,7 @@ from augtune.core.errors import DataError
 from augtune.core.files import read_text
 from augtune.data import delimited
 
-__all__ = ["EXTENSIONS", "NotATableError", "Table", "from_arrow", "read", "read_table"]
+__all__ = ["EXTENSIONS", "NotATableError", "Table", "from_arrow", "parse_jsonl", "read", "read_table"]
 
 
 class NotATableError(DataError):
@@ -89,9 +89,21 @@ def _read_delimited(path: Path) -> Table:
 
 
 def _read_jsonl(path: Path) -> Table:
-    text = read_text(path)
+    return parse_jsonl(read_text(path), str(path))
+
+
+def parse_jsonl(text: str, source: str) -> Table:
+    """Return the rows of a text with one JSON object on each line; blank lines are skipped.
+
+    Args:
+        text: The text.
+        source: Where it is from, for messages.
+
+    Raises:
+        DataError: If it is empty or a line is no JSON object; the message has the line.
+    """
     if not text.strip():
-        raise DataError(f"{path}: the file is empty.")
+        raise DataError(f"{source}: the file is empty.")
     rows, lines = [], []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -100,14 +112,14 @@ def _read_jsonl(path: Path) -> Table:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise DataError(
-                f"{path}: line {number}: not JSON: {error.msg} (column {error.colno}).",
+                f"{source}: line {number}: not JSON: {error.msg} (column {error.colno}).",
                 hint="A .jsonl file has one JSON object per line; an array over several lines belongs in a .json file.",
             ) from error
         if not isinstance(row, dict):
-            raise DataError(f"{path}: line {number}: expected a JSON object, got {_kind(row)}.")
+            raise DataError(f"{source}: line {number}: expected a JSON object, got {_kind(row)}.")
         rows.append(row)
         lines.append(number)
-    return Table(str(path), rows, lines)
+    return Table(source, rows, lines)
 
 
 def _read_json(path: Path) -> Table:
