@@ -172,13 +172,15 @@ def requests(llm: LLM, draw: random.Random) -> list[Request]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
-def test_a_budget_holds_with_64_in_flight_at_random_prices(server: Counting, seed: int):
+def test_a_budget_holds_with_64_in_flight_at_random_prices(server: Counting, tmp_path: Path, seed: int):
     draw = random.Random(seed)
     price = Price(input=draw.uniform(0.01, 50), output=draw.uniform(0.01, 200))
     expected = 80 * (120 * price.input + 200 * price.output) / 1e6
     budget = Decimal(f"{expected * draw.uniform(0.5, 1.5):.6f}")
     server.draw, server.wait_s = random.Random(seed), 0.05
-    with LLM("openai/m", base_url=server.url, price=price, budget=f"{budget:f} USD", max_in_flight=64) as llm:
+    settings = {"price": price, "budget": f"{budget:f} USD", "max_in_flight": 64}
+    cache = tmp_path / "c.sqlite" if seed % 2 else None  # every other time, a process of its own makes the calls
+    with LLM("openai/m", base_url=server.url, cache=cache, **settings) as llm:
         asked = requests(llm, draw)
         at_most = [price.most_usd(tokens_in=most_tokens_in(r), tokens_out=r.max_tokens or 0) for r in asked]
         server.hold_until = sum(total <= budget for total in itertools.accumulate(at_most[:64]))
@@ -190,3 +192,35 @@ def test_a_budget_holds_with_64_in_flight_at_random_prices(server: Counting, see
         assert llm.paid.usd == pytest.approx(float(spent))
         assert budget - spent < max(at_most)
     assert server.most_in_flight >= server.hold_until > 8
+
+
+SPEND = """
+import sys
+from augtune.llm.client import LLM
+from augtune.llm.messages import Message
+url, cache, budget = sys.argv[1:]
+with LLM("openai/m", base_url=url, cache=cache, price={"input": 1, "output": 5}, budget=budget) as llm:
+    llm.send_all([llm.request(messages=[Message("user", f"{i}")], max_tokens=100) for i in range(600)])
+"""
+
+
+def test_a_budget_holds_over_kills(server: Counting, tmp_path: Path):
+    server.wait_s, cache, budget = 0.1, tmp_path / "c.sqlite", Decimal("0.02")
+    price, draw = Price(input=1, output=5), random.Random(5)
+    for _ in range(3):
+        before = len(server.billed)
+        command = [sys.executable, "-c", SPEND, server.url, str(cache), f"{budget} USD"]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while process.poll() is None and len(server.billed) < before + draw.randint(4, 16):
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+    with LLM("openai/m", base_url=server.url, cache=cache, price=price, budget=f"{budget} USD") as llm:
+        asked = [llm.request(messages=[Message("user", f"{i}")], max_tokens=100) for i in range(600)]
+        with pytest.raises(BudgetError):
+            llm.send_all(asked)
+        spent = sum((price.usd(tokens_in=ins, tokens_out=outs) for ins, outs in server.billed), Decimal(0))
+        most = max(price.most_usd(tokens_in=most_tokens_in(one), tokens_out=100) for one in asked)
+        assert budget - most < spent <= budget
+        assert llm.paid.usd == pytest.approx(float(spent))
+        assert llm.paid.calls == len(server.billed) == len(server.asked)

@@ -48,7 +48,8 @@ if then == "fork" and (child := os.fork()) == 0:
     time.sleep(60)
     os._exit(0)
 print(child if then == "fork" else "done", flush=True)
-time.sleep(60)
+sys.stdin.readline()
+llm.send_all([llm.request(messages=[Message("user", f"more {i}")], max_tokens=5) for i in range(count)])
 """
 
 
@@ -111,7 +112,7 @@ class Run:
 
     def __init__(self, server: Held, cache: Path, *, calls: int = 4, timeout_s: float = 30, then: str = "") -> None:
         command = [sys.executable, "-c", RUN, server.url, str(cache), str(timeout_s), str(calls), then]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.sender = int(self.line())
 
     def line(self) -> str:
@@ -219,6 +220,22 @@ def test_a_sender_waits_no_longer_than_the_time_limit(server: Held, cache: Path)
     assert until(lambda: is_gone(run.sender), 6)
     assert table(cache, "SELECT count(*) FROM claims") == [(0,)]
     assert table(cache, "SELECT tokens_out FROM payments") == [(5,)]  # it may have been billed: booked at its most
+
+
+def test_no_call_is_begun_once_the_run_is_gone(server: Held, cache: Path):
+    server.free.set()
+    run = Run(server, cache, calls=1)
+    assert run.line() == "done"
+    os.kill(run.sender, signal.SIGSTOP)
+    assert run.process.stdin is not None
+    run.process.stdin.write("go on\n")
+    run.process.stdin.flush()
+    time.sleep(0.5)
+    run.kill()
+    os.kill(run.sender, signal.SIGCONT)
+    assert until(lambda: is_gone(run.sender), 6)
+    assert server.asked == ["0"]
+    assert table(cache, "SELECT count(*) FROM claims") == [(0,)]
 
 
 def test_a_child_of_the_run_does_not_keep_the_sender(server: Held, cache: Path):

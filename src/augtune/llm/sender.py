@@ -127,11 +127,12 @@ class _Desk:
 async def _serve(end: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     over = asyncio.Event()
+    run = os.getppid()
     desk: _Desk | None = None
 
     def heard(values: list[Any]) -> None:
         nonlocal desk
-        if over.is_set():
+        if over.is_set() or os.getppid() != run:  # what it still said is not begun: the next run may be counting
             return
         try:
             if desk is None:
@@ -146,7 +147,7 @@ async def _serve(end: socket.socket) -> None:
     lines = Lines(heard, over.set)
     await loop.create_connection(lambda: lines, sock=end)
     loop.add_signal_handler(signal.SIGTERM, over.set)
-    watch = loop.create_task(_until_orphaned(over))
+    watch = loop.create_task(_until_orphaned(run, over))
     await over.wait()
     watch.cancel()
     if desk is not None:
@@ -156,10 +157,9 @@ async def _serve(end: socket.socket) -> None:
     await asyncio.sleep(0)
 
 
-async def _until_orphaned(over: asyncio.Event) -> None:
+async def _until_orphaned(run: int, over: asyncio.Event) -> None:
     """See that the run is gone also where a child of it still holds its end of the line."""
-    parent = os.getppid()
-    while os.getppid() == parent:
+    while os.getppid() == run:
         await asyncio.sleep(LOOK_S)
     over.set()
 
