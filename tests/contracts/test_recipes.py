@@ -10,10 +10,21 @@ from augtune.training.settings import TrainSettings
 from augtune.training.train import train
 from training_rows import human_rows, synthetic_rows
 
+WRITTEN = {"stages": [{"rows": "synthetic", "share": 0.4, "weights": "imp"}, {"rows": "human", "lr": 1e-3}]}
+VARIANTS = {
+    "two_stage": [{"variant": "both", "stage1_weights": "quality"}, {"top_layers": "head", "stage1_weights": "dimp"}],
+    "curriculum": [{"phases": "smooth", "order": "easiest_first"}, {"order": "easiest_first"}],
+    "dimp": [{"form": "additive", "normalise": True}],
+    "stages": [{"stages": [{"rows": "all", "human_share": [0.8, 0.2], "order": "easiest_first"}]}],
+}
+RECIPES_TO_TEST = [(kind, WRITTEN if kind == "stages" else {}) for kind in RECIPES]
+RECIPES_TO_TEST += [(kind, fields) for kind in VARIANTS for fields in VARIANTS[kind]]
 
-@pytest.fixture(params=RECIPES)
+
+@pytest.fixture(params=RECIPES_TO_TEST, ids=lambda row: f"{row[0]}-{row[1]}")
 def recipe(request) -> Recipe:
-    return RECIPES.parse(request.param, where="recipe")
+    kind, fields = request.param
+    return RECIPES.parse({"kind": kind, **fields}, where="recipe")
 
 
 @pytest.fixture
@@ -31,10 +42,18 @@ def test_recipe_is_called_in_the_catalog_what_it_calls_itself(recipe):
 
 @pytest.mark.parametrize("steps", [2, 3, 100, 301])
 def test_recipe_shares_out_all_steps_and_no_more(recipe, settings, steps):
-    stages = recipe.stages(settings, steps)
+    stages = recipe.plan(settings, steps)
     assert sum(stage.steps for stage in stages) == steps
     assert min(stage.steps for stage in stages) >= 1
     assert len({stage.name for stage in stages}) == len(stages)
+
+
+def test_recipe_needs_the_checkers_that_its_stages_need(recipe, settings):
+    wanted = set()
+    for stage in recipe.plan(settings, 100):
+        wanted |= set(() if stage.weighting is None else stage.weighting.needs)
+        wanted |= {"quality"} if stage.order == "easiest_first" else set()
+    assert set(recipe.needs) == wanted
 
 
 def test_recipe_trains_alike_twice_takes_the_steps_asked_for_and_leaves_its_input_alone(settings):

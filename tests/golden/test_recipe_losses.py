@@ -33,6 +33,21 @@ RECIPES = {
     "sungen": {"kind": "sungen", "iterations": 5},
     "hu2019": {"kind": "hu2019"},
     "mix": {"kind": "vanilla"},
+    "quality": {"kind": "quality"},
+    "imp, normalised": {"kind": "imp", "normalise": True},
+    "dimp, normalised": {"kind": "dimp", "normalise": True},
+    "dimp, additive": {"kind": "dimp", "form": "additive"},
+    "two-stage, quality": {"kind": "two_stage", "stage1_lr": 2e-3, "stage1_weights": "quality"},
+    "curriculum": {"kind": "curriculum"},
+    "curriculum, easiest first": {"kind": "curriculum", "order": "easiest_first"},
+    "curriculum, smooth": {"kind": "curriculum", "phases": "smooth"},
+    "stages": {
+        "kind": "stages",
+        "stages": [
+            {"rows": "synthetic", "share": 0.5, "loss": {"kind": "ldam", "deferred": 0.5}, "weights": "imp"},
+            {"rows": "human", "trainable": "head"},
+        ],
+    },
 }
 LOSSES = {
     "vanilla": [0.698861, 0.693630, 0.691053, 0.686444, 0.705705, 0.701847],
@@ -44,6 +59,15 @@ LOSSES = {
     "sungen": [0.623362, 0.990875, 0.541083, 0.535234, 0.776021, 0.921715],
     "hu2019": [0.687080, 0.685081, 0.729016, 0.707750, 0.693883, 0.664058],
     "mix": [0.698838, 0.693402, 0.691224, 0.685598, 0.706894, 0.702695],
+    "quality": [0.559632, 0.138720, 0.259406, 0.641264, 0.701401, 0.661185],
+    "imp, normalised": [0.553502, 0.381097, 0.288419, 0.549933, 1.178837, 1.257130],
+    "dimp, normalised": [0.699339, 0.693625, 0.690603, 0.691216, 0.698341, 0.693990],
+    "dimp, additive": [0.646910, 0.485713, 0.602720, 0.819895, 0.779572, 0.917282],
+    "two-stage, quality": [0.137250, 0.283429, 0.396569, 0.724163, 0.679091, 0.704540],
+    "curriculum": [0.687443, 0.690056, 0.658274, 0.728513, 0.674762, 0.712487],
+    "curriculum, easiest first": [0.687408, 0.719896, 0.693832, 0.719782, 0.690693, 0.697939],
+    "curriculum, smooth": [0.698863, 0.690763, 0.681864, 0.656526, 0.693654, 0.722748],
+    "stages": [1.610915, 0.801314, 3.731123, 0.731489, 0.663522, 0.722535],
 }
 ROWS = human_rows() + synthetic_rows()
 

@@ -115,7 +115,7 @@ def _arm(checked: Checked, arm: ArmPlan) -> Branch:
     beside = "" if settings.lora is None else f", by updates of rank {settings.lora.rank}"
     stages: list[Branch] = [
         (f"{stage.name}: {_count(stage.steps, 'step')} on {_stage_rows(stage.rows)}, {_trained(stage)}{beside}", ())
-        for stage in settings.recipe.stages(settings, steps)
+        for stage in settings.recipe.plan(settings, steps)
     ]
     if settings.recipe.needs:
         checkers = settings.checkers

@@ -8,21 +8,37 @@ from augtune.core.catalog import Catalog, Row
 
 if TYPE_CHECKING:
     from augtune.training.optimizers import Optimizer
-    from augtune.training.recipes import Dimp, Hu2019, Imp, Recipe, SunGen, TwoStage, Vanilla
+    from augtune.training.recipes import (
+        Curriculum,
+        Dimp,
+        Hu2019,
+        Imp,
+        Quality,
+        Recipe,
+        Stages,
+        SunGen,
+        TwoStage,
+        Vanilla,
+    )
     from augtune.training.schedules import Schedule
     from augtune.training.settings import TrainSettings
     from augtune.training.tables import Checkers
     from augtune.training.train import train
+    from augtune.training.weightings import Weighting
 
 __all__ = [
     "OPTIMIZERS",
     "RECIPES",
     "SCHEDULES",
+    "WEIGHTINGS",
     "Checkers",
+    "Curriculum",
     "Dimp",
     "Hu2019",
     "Imp",
+    "Quality",
     "Recipe",
+    "Stages",
     "SunGen",
     "TrainSettings",
     "TwoStage",
@@ -38,6 +54,11 @@ RECIPES: Catalog[Recipe] = Catalog(
             "augtune.training.recipes.two_stage:TwoStage",
             "The top on the synthetic rows first, then everything on the human rows.",
         ),
+        "curriculum": Row(
+            "augtune.training.recipes.curriculum:Curriculum",
+            "Synthetic rows first and human ones last, in phases or by a rising share.",
+        ),
+        "quality": Row("augtune.training.recipes.quality:Quality", "Weigh synthetic rows by checked quality alone."),
         "imp": Row(
             "augtune.training.recipes.imp:Imp", "Weigh synthetic rows by checked quality over checked diversity."
         ),
@@ -53,6 +74,16 @@ RECIPES: Catalog[Recipe] = Catalog(
             "augtune.training.recipes.sungen:SunGen",
             "Weigh synthetic rows by what they do to a loss that forgives wrong labels; needs no human rows.",
         ),
+        "stages": Row("augtune.training.recipes.stages:Stages", "A list of stages that you write."),
+    },
+)
+
+WEIGHTINGS: Catalog[Weighting] = Catalog(
+    "weighting",
+    {
+        "quality": Row("augtune.training.weightings:QualityWeights", "Checked quality, before training."),
+        "imp": Row("augtune.training.weightings:ImpWeights", "Checked quality over diversity, before training."),
+        "dimp": Row("augtune.training.weightings:DimpWeights", "Quality over own confidence, in each step."),
     },
 )
 
@@ -90,10 +121,13 @@ SCHEDULES: Catalog[Schedule] = Catalog(
 
 _HOME = {
     "Checkers": "tables",
+    "Curriculum": "recipes",
     "Dimp": "recipes",
     "Hu2019": "recipes",
     "Imp": "recipes",
+    "Quality": "recipes",
     "Recipe": "recipes",
+    "Stages": "recipes",
     "SunGen": "recipes",
     "TrainSettings": "settings",
     "TwoStage": "recipes",

@@ -12,9 +12,9 @@ import torch
 from accelerate import Accelerator
 
 from augtune.core.dataset import Dataset, HumanDataset
-from augtune.core.errors import TrainingError
+from augtune.core.errors import DataError, TrainingError
 from augtune.core.seeds import derive
-from augtune.core.tables import Weights
+from augtune.core.tables import Predictions, Weights
 from augtune.model.batching import encode
 from augtune.model.classifier import Classifier
 from augtune.model.dropout import MaskSource
@@ -34,11 +34,12 @@ from augtune.training.recipes.hu2019 import Hu2019
 from augtune.training.running import Running, Stopped
 from augtune.training.selection import Selection, SelectionRules, ValidationRows
 from augtune.training.settings import TrainSettings
-from augtune.training.stages import select
+from augtune.training.stages import Stage, select
 from augtune.training.state import Saving, put_back
 from augtune.training.streams import Streams
 from augtune.training.tables import Checkers
 from augtune.training.thresholds import tuned_thresholds
+from augtune.weighting.importance import label_probability
 
 __all__ = ["Job", "fit"]
 
@@ -149,20 +150,35 @@ def _fit(job: Job) -> Fitted:
 
 def _rows(job: Job, tokenizer: Any, limit: int) -> TrainingRows:
     dataset, recipe = job.dataset, job.settings.recipe
-    weights, quality = recipe.weights(dataset, job.checkers), recipe.quality(dataset, job.checkers)
-    if weights is None:
-        weights = recipe.learned(dataset, job.settings, job.seed)
-
-    def tensor(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values.astype(np.float32))
-
+    weights = recipe.learned(dataset, job.settings, job.seed)
     return TrainingRows(
         ids=dataset.ids,
         encoded=encode(tokenizer, dataset.texts, dataset.text_pairs, max_length=limit),
-        targets=tensor(dataset.targets()),
-        weights=None if weights is None else tensor(weights.values),
-        quality=None if quality is None else tensor(quality),
+        targets=_tensor(dataset.targets()),
+        human=np.array([origin == "human" for origin in dataset.origins], dtype=bool),
+        weights=None if weights is None else _tensor(weights.values),
     )
+
+
+def _judged(data: TrainingRows, stage: Stage, job: Job) -> TrainingRows:
+    """Return the rows with what the checkers make of them in a stage: weights, quality, how easy each is."""
+    checkers, dataset = job.checkers, job.dataset
+    if stage.weighting is not None:
+        weights, quality = stage.weighting.weights(dataset, checkers), stage.weighting.quality(dataset, checkers)
+        data = replace(
+            data,
+            weights=None if weights is None else _tensor(weights.values),
+            quality=None if quality is None else _tensor(quality),
+        )
+    if stage.order == "easiest_first":
+        if checkers is None or checkers.quality is None:
+            raise DataError("order easiest_first: expected a quality checker's predictions.")
+        data = replace(data, ease=label_probability(checkers.quality, dataset))
+    return data
+
+
+def _tensor(values: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(values.astype(np.float32))
 
 
 def _validation(job: Job, tokenizer: Any, limit: int) -> ValidationRows | None:
@@ -182,7 +198,7 @@ def _run(loop: Loop, job: Job, data: TrainingRows, measured: ValidationRows | No
     trusted = None if online is None or len(online.held_out) else measured
     validation = measured if settings.is_selected else None
     labels = job.dataset.labels
-    stages = [replace(one, loss=one.loss.bound(labels)) for one in settings.recipe.stages(settings, loop.steps)]
+    stages = [replace(one, loss=one.loss.bound(labels)) for one in settings.recipe.plan(settings, loop.steps)]
     others = validation or trusted
     texts = [data.encoded] if others is None else [data.encoded, others.encoded]
     cut = settings.optimizer.leaves_unused_rows(settings.weight_decay)
@@ -207,7 +223,7 @@ def _run(loop: Loop, job: Job, data: TrainingRows, measured: ValidationRows | No
             positions = select(job.dataset, stage.rows)
             if online is not None:
                 positions = sorted(set(positions) - set(online.held_out.tolist()))
-            run_stage(loop, stage, data, positions, selection=selection)
+            run_stage(loop, stage, _judged(data, stage, job), positions, selection=selection)
             if loop.stopped:
                 return _stopped(loop, job, selection)
         if selection is None:
@@ -250,8 +266,9 @@ def _saving(loop: Loop, job: Job, data: TrainingRows) -> Saving | None:
     if folder is None:
         return None
     checked = hashlib.sha256()
-    for values in (data.weights, data.quality):
-        checked.update(b"none" if values is None else values.numpy().tobytes())
+    tables = () if job.checkers is None else (job.checkers.quality, job.checkers.diversity)
+    for values in (None if data.weights is None else data.weights.numpy(), *(_opinion(table, job) for table in tables)):
+        checked.update(b"none" if values is None else values.tobytes())
     stamp = {
         "settings": settings.to_key(),
         "rows": job.dataset.fingerprint,
@@ -265,6 +282,10 @@ def _saving(loop: Loop, job: Job, data: TrainingRows) -> Saving | None:
     tell = job.running.on_note or (lambda sentence: None)
     checkpoints = CheckpointFolder(folder, stamp, keep=settings.checkpoints_kept, tell=tell)
     return Saving(checkpoints, settings.checkpoint_every, loop.steps)
+
+
+def _opinion(checker: Predictions | None, job: Job) -> np.ndarray | None:
+    return None if checker is None else checker.aligned(job.dataset.ids).probabilities
 
 
 def _carry_on(loop: Loop, job: Job) -> None:

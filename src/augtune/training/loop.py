@@ -19,7 +19,7 @@ from accelerate import Accelerator
 
 from augtune.core.errors import TrainingError
 from augtune.core.seeds import derive, generator
-from augtune.model.batching import Batch, Encoded, training_batches
+from augtune.model.batching import Batch, Encoded
 from augtune.model.classifier import Classifier
 from augtune.model.encoder import layers_of
 from augtune.model.losses import LossBatch, loss_sum
@@ -29,6 +29,7 @@ from augtune.model.precision import Precision
 from augtune.model.prefix import prefix_cache
 from augtune.model.vocabulary import SmallVocabulary
 from augtune.training.checkpoints import Checkpoint
+from augtune.training.drawing import StageRows, batches_of
 from augtune.training.meta.online import OnlineWeights
 from augtune.training.micro import MicroBatches, Part, StepLoss
 from augtune.training.optimizing import parameter_groups
@@ -56,15 +57,19 @@ class TrainingRows:
         ids: ``N`` row ids, for messages.
         encoded: Their tokens.
         targets: ``(N, K)`` float32.
+        human: ``(N,)`` True for rows a human wrote.
         weights: ``(N,)`` float32 how much each counts, or None.
         quality: ``(N,)`` float32 what a checker says of each label, NaN for trusted rows, or None.
+        ease: ``(N,)`` what decides the order of rows, the first highest, or None.
     """
 
     ids: tuple[str, ...]
     encoded: Encoded
     targets: torch.Tensor
+    human: np.ndarray
     weights: torch.Tensor | None = None
     quality: torch.Tensor | None = None
+    ease: np.ndarray | None = None
 
     def loss_batch(self, rows: np.ndarray, counts: torch.Tensor, device: torch.device) -> LossBatch:
         """Return what a loss may know of the given rows."""
@@ -272,10 +277,12 @@ class _StageRun:
 
     def batches(self) -> Iterator[np.ndarray]:
         """Yield the rows of each step, as places among the stage's rows."""
-        return training_batches(
-            self.data.encoded.lengths[self.where], batch_size=self.loop.settings.batch_size, steps=self.stage.steps,
-            generator=generator(self.loop.seed, "batches", self.stage.name),
-        )  # fmt: skip
+        data, where = self.data, self.where
+        rows = StageRows(
+            data.encoded.lengths[where], data.human[where], None if data.ease is None else data.ease[where]
+        )
+        chance = generator(self.loop.seed, "batches", self.stage.name)
+        return batches_of(self.stage, rows, batch_size=self.loop.settings.batch_size, chance=chance)
 
     def step(self, step: int, chosen: np.ndarray) -> None:
         """Take one optimizer step.

@@ -75,7 +75,7 @@ class TrainSettings(Settings):
         BeforeValidator(lambda value: RECIPES.parse(value, where="recipe")),
         PlainSerializer(lambda value: value.to_json()),
     ] = Vanilla()
-    """vanilla, two_stage, imp or dimp: a name, or a mapping with kind and the recipe's own keys."""
+    """How rows are used, e.g. vanilla, two_stage or dimp: a name, or a mapping with kind and the recipe's own keys."""
     loss: Annotated[
         Loss,
         BeforeValidator(lambda value: LOSSES.parse(value, where="loss")),
@@ -183,7 +183,7 @@ class TrainSettings(Settings):
             raise SettingsError(f"lora: with trainable: {self.trainable} no update would be trained; leave one out")
         self.recipe.check(self)
         if self.mix is not None:
-            stages = self.recipe.stages(self, max(2, self.steps))
+            stages = self.recipe.plan(self, 1000)
             self._check_mix([stage.loss.kind for stage in stages if not stage.loss.takes_mixed])
         return self
 
@@ -218,9 +218,14 @@ class TrainSettings(Settings):
 
     def misfits(self, task: TaskName) -> list[str]:
         """Return what of these settings is not made for a task, a line each."""
-        stages = self.recipe.stages(self, max(2, self.steps_for(1000)))
+        stages = self.recipe.plan(self, 1000)
         parts = [(f"recipe {self.recipe.kind}", self.recipe.tasks)]
         parts += [(f"loss {stage.loss.kind}", stage.loss.tasks) for stage in stages]
+        itself: object = self.recipe
+        weightings = [stage.weighting for stage in stages if stage.weighting is not itself]
+        parts += [(f"weights {one.kind}", one.tasks) for one in weightings if one is not None]
+        ordered = any(stage.order == "easiest_first" for stage in stages)
+        parts += [("order easiest_first", ("single_label", "ordinal"))] if ordered else []
         problems = [unfit(who, tasks, task) for who, tasks in parts if task not in tasks]
         if self.threshold is not None and task != "multi_label":
             problems.append(unfit("threshold", ("multi_label",), task))

@@ -50,8 +50,8 @@ def test_settings_survive_json():
 
 def test_recipes_that_bring_a_loss_refuse_another():
     assert refused({"recipe": "dimp", "loss": "focal"}) == ["train.loss: recipe dimp brings its own; leave it out"]
-    with pytest.raises(SettingsError, match=r"^TrainSettings\.loss: recipe imp brings its own; leave it out$"):
-        TrainSettings(recipe="imp", loss="focal")
+    with pytest.raises(SettingsError, match=r"^TrainSettings\.loss: recipe dimp brings its own; leave it out$"):
+        TrainSettings(recipe="dimp", loss="focal")
 
 
 def test_epochs_are_worked_out_in_steps():

@@ -1,4 +1,4 @@
-"""What every recipe shares: stages, rows it cannot do without, and the weights rows get."""
+"""What every recipe shares: stages, rows it cannot do without, and the checkers it needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from augtune.training.stages import Stage
 if TYPE_CHECKING:
     from augtune.core.dataset import Dataset
     from augtune.training.settings import TrainSettings
-    from augtune.training.tables import Checkers
 
 __all__ = ["Online", "Recipe"]
 
@@ -36,15 +35,23 @@ class Online:
 class Recipe(Settings):
     """Base of the recipes."""
 
-    needs: ClassVar[tuple[str, ...]] = ()
-    """The checkers it needs: ``quality``, ``diversity``."""
     tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
     """The tasks it can be used for."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The checkers it needs: ``quality``, ``diversity``."""
+        return ()
+
+    @property
+    def weighs(self) -> bool:
+        """True if it gives rows weights, which ``Fitted.weights`` then tells."""
+        return bool(self.needs)
 
     def check(self, settings: TrainSettings) -> None:
         """Raise a SettingsError where recipe and settings contradict each other."""
 
-    def stages(self, settings: TrainSettings, steps: int) -> list[Stage]:
+    def plan(self, settings: TrainSettings, steps: int) -> list[Stage]:
         """Return the stages in order; their steps sum to ``steps``.
 
         Args:
@@ -52,11 +59,6 @@ class Recipe(Settings):
             steps: Optimizer steps to share out.
         """
         raise NotImplementedError
-
-    @property
-    def weighs(self) -> bool:
-        """True if it gives rows weights, which ``Fitted.weights`` then tells."""
-        return bool(self.needs)
 
     def require(self, dataset: Dataset) -> None:
         """Raise a DataError if the dataset lacks rows the recipe cannot do without."""
@@ -67,12 +69,4 @@ class Recipe(Settings):
 
     def online(self, rows: Dataset, *, has_validation: bool, seed: int) -> Online | None:
         """Return which rows get weights beside training, and which are trusted for it; None: weights do not change."""
-        return None
-
-    def weights(self, rows: Dataset, checkers: Checkers | None) -> Weights | None:
-        """Return how much each row counts, where that is known before training; None: every row counts 1."""
-        return None
-
-    def quality(self, rows: Dataset, checkers: Checkers | None) -> np.ndarray | None:
-        """Return the ``(N,)`` quality the loss weighs rows by in each step, NaN for rows that count 1; or None."""
         return None

@@ -73,7 +73,7 @@ class Hu2019(Recipe):
                 f"{settings.optimizer.kind}"
             )
 
-    def stages(self, settings: TrainSettings, steps: int) -> list[Stage]:
+    def plan(self, settings: TrainSettings, steps: int) -> list[Stage]:
         """Return the one stage."""
         return [Stage("train", self.rows, steps, settings.lr, settings.loss, settings.trainable)]
 
@@ -121,6 +121,6 @@ class Hu2019(Recipe):
             )
         return np.sort(np.array(found, dtype=np.int64))
 
-    def weights(self, rows: Dataset, checkers: object) -> Weights | None:
+    def learned(self, rows: Dataset, settings: TrainSettings, seed: int) -> Weights:
         """Return 1 for every row, where learning starts."""
         return Weights(rows.ids, np.ones(len(rows)))

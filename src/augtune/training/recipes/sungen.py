@@ -76,7 +76,7 @@ class SunGen(Recipe):
         """True."""
         return True
 
-    def stages(self, settings: TrainSettings, steps: int) -> list[Stage]:
+    def plan(self, settings: TrainSettings, steps: int) -> list[Stage]:
         """Return the one stage."""
         return [Stage("train", self.rows, steps, settings.lr, settings.loss, settings.trainable)]
 

@@ -20,6 +20,6 @@ class Vanilla(Recipe):
     kind: ClassVar[str] = "vanilla"
     tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
 
-    def stages(self, settings: TrainSettings, steps: int) -> list[Stage]:
+    def plan(self, settings: TrainSettings, steps: int) -> list[Stage]:
         """Return the one stage."""
         return [Stage("train", "all", steps, settings.lr, settings.loss, settings.trainable)]
