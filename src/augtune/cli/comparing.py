@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from augtune.cli.measure import JSON, LABEL, METRICS, PREDICTED, check_metrics
+from augtune.cli.judged import check_metrics
+from augtune.cli.measure import JSON, LABEL, METRICS, PREDICTED
 from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 
 if TYPE_CHECKING:
@@ -69,12 +70,16 @@ def compare(
     from augtune.core.files import atomic_write, write_json
 
     told = LabelOptions(task, separator, order)
-    found = matched(truth, [_named(text) for text in predictions], label=label, predicted=predicted, told=told)
+    files = [_named(text) for text in predictions]
+    found = matched(truth, files, label=label, predicted=predicted, told=told)
     check_metrics(metrics, found)
     asked = {"metrics": metrics, "baseline": baseline, "correction": correction, "resamples": resamples}
     asking = _Asking(found, asked, tuple(tests or ()), seed, train_rows)
     result = asking.result(None if subset is None else found.column(subset, "--subset"), by_label, subset or "")
     print("\n".join(dict.fromkeys(found.by)))
+    for (name, _), left in zip(files, found.abstained, strict=True):
+        if left:
+            print(f"{name}: {len(left)} rows left unanswered count with their most probable label")
     print(f"{len(found.truth)} rows, {len(found.truth.labels)} labels: {found.truth.labels}\n")
     print(compared.text(result))
     if json is not None:

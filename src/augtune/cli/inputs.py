@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from augtune.cli.abstaining import answers_of
 from augtune.cli.tasks import LabelOptions
 from augtune.core.errors import DataError
 
@@ -130,6 +131,8 @@ class Matched:
         by: Per file, how its rows were matched.
         has_probabilities: Whether every file has them.
         table: The file of the truth, as it was read.
+        abstained: Per file, ids of the rows it leaves unanswered; in ``predictions`` they have their most probable
+            label.
     """
 
     truth: HumanDataset
@@ -137,6 +140,7 @@ class Matched:
     by: tuple[str, ...]
     has_probabilities: bool
     table: Table
+    abstained: tuple[frozenset[str], ...]
 
     def column(self, name: str, option: str) -> list[str]:
         """Return a column of the truth's file as text, one value per row; ``missing`` where a row has none.
@@ -189,7 +193,9 @@ def matched(
     told = (told or LabelOptions()).seen(base, column)
     true = told.values(base, column)
     read = [(name, tables.read(path)) for name, path in files]
-    answers = [told.values(table, _column(table, predicted, PREDICTED_COLUMNS, "--predicted")) for _, table in read]
+    columns = [_column(table, predicted, PREDICTED_COLUMNS, "--predicted") for _, table in read]
+    given = [answers_of(table, own, _probability_column(table)) for own, (_, table) in zip(columns, read, strict=True)]
+    answers = [told.values(table, own) for own, (table, _) in zip(columns, given, strict=True)]
     labels = told.labels([*true, *(value for values in answers for value in values)])
     by = tuple(_match(base, table, true, told) for _, table in read)
     ids = {key: _ids(base, key) for key in (*ID_COLUMNS, None)}
@@ -210,6 +216,14 @@ def matched(
         ),
         all(_probability_column(table) is not None for _, table in read),
         base,
+        tuple(
+            frozenset(
+                place[key][own]
+                for own, is_left in zip(_ids(table, key), left, strict=True)
+                if is_left and own in place[key]
+            )
+            for (table, left), key in zip(given, by, strict=True)
+        ),
     )
 
 

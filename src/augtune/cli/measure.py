@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from augtune.cli.inputs import PAIR, TEXT, VIEW
+from augtune.cli.judged import coverage_lines, judged_file, judged_model
 from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 
 if TYPE_CHECKING:
-    from augtune.cli.inputs import Matched
     from augtune.evaluation.scores import Scores
 
-__all__ = ["COMMANDS", "JSON", "LABEL", "METRICS", "PREDICTED", "check_metrics"]
+__all__ = ["COMMANDS", "JSON", "LABEL", "METRICS", "PREDICTED"]
 
 METRICS = typer.Option(
     ["macro_f1", "accuracy"], "--metric", metavar="NAME", help="A metric (augtune ls metrics); may be repeated."
@@ -24,10 +24,15 @@ LABEL = typer.Option(None, "--label", metavar="COLUMN", help="Column of the true
 PREDICTED = typer.Option(
     None, "--predicted", metavar="COLUMN", help="Column of the predicted label; by default predicted or pred."
 )
+ABSTAIN = typer.Option(
+    None, "--abstain-below", metavar="CONFIDENCE", help="Leave out rows that are less sure, e.g. 0.7."
+)
 
 
 def evaluate(
-    predictions: Path = typer.Argument(..., metavar="PREDICTIONS", help="A csv or jsonl file.", show_default=False),
+    predictions: Path = typer.Argument(
+        ..., metavar="PREDICTIONS|MODEL", help="A csv or jsonl file, or a saved model.", show_default=False
+    ),
     truth: Path = typer.Argument(
         None, metavar="[TRUTH]", help="Human labels; by default those in PREDICTIONS.", show_default=False
     ),
@@ -37,38 +42,42 @@ def evaluate(
     task: str = TASK,
     separator: str = SEPARATOR,
     order: str = ORDER,
+    text: str = TEXT,
+    text_pair: str = PAIR,
+    view: str = VIEW,
+    abstain_below: float = ABSTAIN,
+    coverage: bool = typer.Option(False, "--coverage", help="Show the accuracy of the surest rows, too."),
     json: Path = JSON,
 ) -> None:
-    """Measure predictions against human labels.
+    """Measure predictions, or a saved model on a file, against human labels.
 
-    Shows each metric with its interval, and precision, recall and F1 of each label.
+    Shows each metric with its interval, and precision, recall and F1 of each label. Rows that the predictions abstain
+    on, or that are less sure than --abstain-below, are not measured; what share is answered is told, and what the
+    surest rows are worth. --text, --text-pair and --view are for a model.
 
     Example: augtune evaluate predictions.jsonl test.csv
     """
-    from augtune.cli.inputs import matched
     from augtune.core.files import write_json
     from augtune.evaluation.scores import evaluate as measure
 
     told = LabelOptions(task, separator, order)
-    own = [(predictions.stem, predictions)]
-    found = matched(truth or predictions, own, label=label, predicted=predicted, told=told)
-    check_metrics(metrics, found)
-    scores = measure(found.predictions[predictions.stem][0], found.truth, metrics)
-    print(f"{len(found.truth)} rows, {len(found.truth.labels)} labels · {found.by[0]}\n")
+    if predictions.is_dir():
+        columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
+        judged = judged_model(predictions, truth, columns, told=told, view=view)
+    else:
+        judged = judged_file(predictions, truth, {"label": label, "predicted": predicted}, told=told, metrics=metrics)
+    judged = judged.abstaining(abstain_below)
+    scores = measure(judged.predictions, judged.answered, metrics)
+    print(f"{len(judged.truth)} rows, {len(judged.truth.labels)} labels · {judged.by}\n")
+    print("\n".join(judged.told()))
     print(_score_lines(scores))
+    selective = judged.selective() if coverage or judged.left else None
+    if selective is not None:
+        print(f"\n{coverage_lines(selective)}")
     if json is not None:
         values = {**scores.to_json(), "interval": {kind: i.to_json() for kind, i in scores.intervals.items()}}
-        write_json(json, {"schema": 1, "rows": len(found.truth), "labels": list(found.truth.labels), **values})
-
-
-def check_metrics(metrics: Sequence[str], found: Matched) -> None:
-    """See that metrics of probabilities are asked of files that have them."""
-    from augtune.core.errors import InputError
-    from augtune.evaluation.metrics import metrics_of
-
-    soft = [metric.kind for metric in metrics_of(metrics) if metric.needs_probabilities]
-    if soft and not found.has_probabilities:
-        raise InputError(f"--metric {soft[0]}: needs a column 'probabilities' in every file of predictions.")
+        values |= {} if selective is None else {"coverage": judged.coverage, "selective": selective.to_json()}
+        write_json(json, {"schema": 1, "rows": len(judged.truth), "labels": list(judged.truth.labels), **values})
 
 
 def _score_lines(scores: Scores) -> str:

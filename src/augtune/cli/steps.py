@@ -1,8 +1,7 @@
-"""Commands that do one step on files: generate, curate, train, predict."""
+"""Commands that do one step on files: generate, curate, train."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +16,6 @@ from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 if TYPE_CHECKING:
     from augtune.core.labels import Labels
     from augtune.core.outcomes import Dropped
-    from augtune.core.tables import Predictions
     from augtune.model.fitted import Fitted
 
 __all__ = ["COMMANDS", "LLM", "end_stopped", "keep", "trained", "write_dropped"]
@@ -168,63 +166,6 @@ def train(
         end_stopped(fitted)
 
 
-def predict(
-    model: Path = typer.Argument(..., metavar="MODEL", help="A folder augtune train wrote.", show_default=False),
-    file: Path = typer.Argument(..., metavar="FILE", help="Texts; a label column is not needed.", show_default=False),
-    text: str = TEXT,
-    text_pair: str = PAIR,
-    separator: str = SEPARATOR,
-    replay: Path = REPLAY,
-    budget: str = BUDGET,
-    out: Path = typer.Option(None, "--out", metavar="FILE", help="Where to (.jsonl); by default to stdout."),
-) -> None:
-    """Predict the label of every row of a file.
-
-    Writes one JSON object a line: id, predicted, probabilities, and label where the file has it. A model that augtune
-    route saved asks its language model about the rows it is unsure of; --budget and --replay are for that.
-
-    Example: augtune predict model tickets.csv --out predictions.jsonl
-    """
-    from augtune.core.files import write_jsonl
-
-    if (model / "router.json").is_file():
-        from augtune.cli.collaborate import predict_routed
-
-        changes = {"budget": budget, "replay": replay}
-        served = predict_routed(model, file, changes, text=text, text_pair=text_pair)
-        found: Predictions = served.predictions
-        truth = served.truth
-    else:
-        found, truth = _predicted(model, file, {"text": text, "text_pair": text_pair, "separator": separator})
-    if out is None:
-        for row in found.to_rows(truth):
-            print(json.dumps(row, ensure_ascii=False))
-        sys.stderr.write(f"{found}\n")
-        return
-    write_jsonl(out, found.to_rows(truth))
-    print(found)
-    print(f"written: {out}")
-
-
-def _predicted(model: Path, file: Path, columns: dict[str, str | None]) -> tuple[Predictions, Any]:
-    """Return a classifier's predictions of a file, and the labels the file has."""
-    from augtune.cli.texts import texts_of
-    from augtune.model.fitted import Fitted
-
-    fitted = Fitted.load(model)
-    rows = texts_of(
-        file,
-        text=columns["text"],
-        text_pair=columns["text_pair"],
-        is_pair=fitted.is_pair,
-        labels=fitted.labels,
-        separator=columns["separator"],
-    )
-    given: Any = list(rows.texts) if rows.pairs is None else list(zip(rows.texts, rows.pairs, strict=True))
-    found = fitted.predict(given)
-    return replace(found, ids=rows.ids), rows.truth
-
-
 def trained(
     rows: Any,
     chosen: dict[str, Any],
@@ -300,4 +241,4 @@ def write_dropped(path: Path | None, dropped: Sequence[Dropped], labels: Labels)
         write_jsonl(path, (row.to_json(labels) for row in dropped))
 
 
-COMMANDS = (generate, curate, train, predict)
+COMMANDS = (generate, curate, train)

@@ -113,6 +113,20 @@ class Predictions:
         decided = None if self.decided is None else self.decided[rows]
         return Predictions(wanted, self.probabilities[rows], self.labels, self.made_by, self.model, decided)
 
+    def in_order(self, labels: Labels) -> Predictions:
+        """Return the predictions with the columns in the order of the given labels.
+
+        Raises:
+            DataError: If these are other labels.
+        """
+        if labels.names == self.labels.names:
+            return self
+        if set(labels.names) != set(self.labels.names):
+            raise DataError(f"predictions of {self.made_by}: expected the labels {labels}, got {self.labels}.")
+        columns = [self.labels.index(name) for name in labels]
+        decided = None if self.decided is None else self.decided[:, columns]
+        return Predictions(self.ids, self.probabilities[:, columns], labels, self.made_by, self.model, decided)
+
     def to_rows(self, truth: Mapping[str, LabelValue] | None = None) -> Iterable[dict[str, Any]]:
         """Yield one JSON object per row: id, label (where the truth is given), predicted, probabilities.
 

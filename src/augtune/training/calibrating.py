@@ -51,17 +51,10 @@ def calibrate(fitted: Fitted, rows: HumanDataset) -> Calibrated:
     if not len(rows):
         raise DataError(f"{rows.name}: there are no rows to calibrate on.")
     plain = replace(fitted, temperature=1.0)
-    before = _in_order(plain.predict(rows), rows)
+    before = plain.predict(rows).in_order(rows.labels)
     found = fit_temperature(before, rows)
     made = replace(fitted, temperature=found.value)
-    return Calibrated(made, found, _ece(before, rows), _ece(_in_order(made.predict(rows), rows), rows))
-
-
-def _in_order(predictions: Predictions, rows: HumanDataset) -> Predictions:
-    """Return predictions with the columns in the order of the rows' labels, which may be another than the model's."""
-    columns = [predictions.labels.index(name) for name in rows.labels]
-    table = predictions.probabilities[:, columns]
-    return Predictions(predictions.ids, table, rows.labels, predictions.made_by, predictions.model)
+    return Calibrated(made, found, _ece(before, rows), _ece(made.predict(rows).in_order(rows.labels), rows))
 
 
 def _ece(predictions: Predictions, rows: HumanDataset) -> float:
