@@ -14,7 +14,7 @@ BLEU = 0.15  # self-BLEU above that of human rows
 AGREEMENT = 0.15  # points by which a checker agrees less than with human rows it did not see
 LONGER = 2.0  # times the length of human rows, or shorter
 DRIFT = 0.1  # bits by which the vocabulary is farther than that of other human rows
-NAMES = 0.03  # share of rows that name their label, above that of human rows
+NAMES = 0.03  # share of rows that name their label, above that of human rows, which it is to be twice as well
 TAGGED = 0.01  # share of rows with a tag
 SOURCE = 0.25  # share of a label's rows that were made from one source
 FEW = 20  # rows of a label under which shares say nothing
@@ -34,7 +34,7 @@ def _test(quality: Quality) -> Iterator[str]:
     near = quality.whole.near_test
     if near:
         yield (
-            f"{_rows(near)} {_are(near)} nearly or exactly a test row; trained on, they make scores too high "
+            f"{_rows(near)} {_are(near)} nearly or exactly a test row; training on such rows makes scores too high "
             "(curation step contamination drops them)."
         )
 
@@ -44,9 +44,14 @@ def _tags(quality: Quality) -> Iterator[str]:
     if whole.tagged >= max(2, TAGGED * whole.rows) and (whole.human.get("tagged") or 0) < TAGGED * whole.human_rows + 1:
         wrong = f", {whole.tagged_wrong:,} of them another label than their own" if whole.tagged_wrong else ""
         yield f"{whole.tagged:,} of {_rows(whole.rows)} name a label in a tag such as (label){wrong}."
-    found = _labels(quality, lambda one: _above(one.names_label, one.human.get("names_label"), NAMES, _percent))
+    found = _labels(quality, _named)
     if found:
         yield f"Texts name their own label: {found}."
+
+
+def _named(one: GroupQuality) -> str | None:
+    human = one.human.get("names_label")
+    return None if human is None or one.names_label < 2 * human else _above(one.names_label, human, NAMES, _percent)
 
 
 def _agreement(quality: Quality) -> Iterator[str]:
