@@ -16,7 +16,6 @@ from augtune.core.outcomes import Changed, Cost, Curation, Dropped
 from augtune.core.prompts import folded, read
 from augtune.core.replies import label_named
 from augtune.core.settings import suggestion
-from augtune.core.task import TaskName
 from augtune.curation.base import Context, Step
 from augtune.llm.messages import Message, Reply, Request
 
@@ -56,7 +55,6 @@ class Agree(Step):
     """
 
     kind: ClassVar[str] = "agree"
-    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
 
     by: str = ASK_LLM
     """Who checks: llm, the language model of the run; or the folder of a saved classifier, which should not have been

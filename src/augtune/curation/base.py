@@ -66,7 +66,7 @@ class Step(Settings, ABC):
     A step drops rows or keeps them, in order; it records every row it drops or gives another label.
     """
 
-    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
     """The tasks whose rows it can curate."""
 
     @property

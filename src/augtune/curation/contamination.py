@@ -11,6 +11,7 @@ from pydantic import field_serializer, field_validator
 from augtune.core.dataset import Dataset, Example, HumanDataset
 from augtune.core.errors import SettingsError
 from augtune.core.outcomes import Curation, Dropped
+from augtune.core.task import TaskName
 from augtune.curation.base import Context
 from augtune.curation.shingles import Passage, normalise, passage_key
 from augtune.curation.similar import Likeness, best_matches, passage_of, passages_of
@@ -31,6 +32,7 @@ class Contamination(Likeness):
     """
 
     kind: ClassVar[str] = "contamination"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
 
     against: SplitName | HumanDataset | tuple[HumanDataset, ...] = "test"
     """The evaluation rows: test, validation, both (those there are of them); in Python also rows, or a list of rows."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from augtune.core.dataset import Dataset, Example
 from augtune.core.outcomes import Curation, Dropped
+from augtune.core.task import TaskName
 from augtune.curation.base import Context
 from augtune.curation.shingles import Passage, passage_key
 from augtune.curation.similar import Likeness, best_matches, passage_of
@@ -24,6 +25,7 @@ class Dedup(Likeness):
     """
 
     kind: ClassVar[str] = "dedup"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
 
     against_human: bool = True
     """Also drop synthetic rows that repeat a human row trained on."""
