@@ -54,7 +54,8 @@ def ready(
     """
     settings, device = job.settings, classifier.device
     with ExitStack() as stack:
-        fused = wants_compiling(settings.compile, device, steps)
+        # Mixing reaches in between layers, anew in each step, which compiled ones do not take.
+        fused = settings.mix is None and wants_compiling(settings.compile, device, steps)
         if fused:
             why = stack.enter_context(compiled(classifier))
             if why is not None:

@@ -183,6 +183,10 @@ class TrainSettings(Settings):
             raise SettingsError(f"lora: with trainable: {self.trainable} no update would be trained; leave one out")
         self.recipe.check(self)
         if self.mix is not None:
+            if self.compile is True:
+                raise SettingsError(
+                    "mix: reaches in between layers, which compiled ones do not take; leave compile out"
+                )
             stages = self.recipe.plan(self, 1000)
             self._check_mix([stage.loss.kind for stage in stages if not stage.loss.takes_mixed])
         return self

@@ -55,3 +55,25 @@ def test_wrong_mix_settings_are_told_with_their_place():
     with pytest.raises(SettingsError) as caught:
         TrainSettings.parse({"mix": "mixtext"}, where="train")
     assert str(caught.value) == "train.mix.kind: no mixing is called 'mixtext'; known: tmix, mixup"
+
+
+def test_compiled_layers_and_mix_refuse_each_other():
+    with pytest.raises(SettingsError) as caught:
+        TrainSettings.parse({"mix": "tmix", "compile": True}, where="train")
+    assert str(caught.value) == (
+        "train.mix: reaches in between layers, which compiled ones do not take; leave compile out"
+    )
+    assert TrainSettings(mix="tmix").compile == "auto"
+
+
+@pytest.mark.parametrize("mix", [{"kind": "tmix", "keep_larger": False}, {"kind": "mixup"}], ids=str)
+def test_layers_computed_twice_give_the_same_mix_and_weights(tiny_encoder, mix):
+    settings = TrainSettings(encoder=tiny_encoder, mix=mix, steps=3, batch_size=4, precision="fp32")
+    plain = train(human_rows(), settings=settings)
+    again = train(human_rows(), settings=settings, gradient_checkpointing=True)
+    assert again.fingerprint == plain.fingerprint
+
+
+def test_mixing_takes_low_rank_updates_too(tiny_encoder):
+    settings = TrainSettings(encoder=tiny_encoder, mix="tmix", lora={"rank": 2}, steps=3, batch_size=4)
+    assert len(train(human_rows(), settings=settings).history) == 3
