@@ -15,6 +15,8 @@ VARIANTS = {
     "two_stage": [{"variant": "both", "stage1_weights": "quality"}, {"top_layers": "head", "stage1_weights": "dimp"}],
     "curriculum": [{"phases": "smooth", "order": "easiest_first"}, {"order": "easiest_first"}],
     "dimp": [{"form": "additive", "normalise": True}],
+    "hu2019": [{"variant": "ren", "human": "weighed"}, {"covers": 1, "norm": "softmax"}],
+    "sungen": [{"use": "filter", "iterations": 2}, {"inner": "lstm", "iterations": 1, "rows": "synthetic"}],
     "stages": [{"stages": [{"rows": "all", "human_share": [0.8, 0.2], "order": "easiest_first"}]}],
 }
 RECIPES_TO_TEST = [(kind, WRITTEN if kind == "stages" else {}) for kind in RECIPES]
