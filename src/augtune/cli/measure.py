@@ -69,8 +69,7 @@ def evaluate(
     judged = judged.abstaining(abstain_below)
     scores = measure(judged.predictions, judged.answered, metrics)
     print(f"{len(judged.truth)} rows, {len(judged.truth.labels)} labels · {judged.by}\n")
-    print("\n".join(judged.told()))
-    print(_score_lines(scores))
+    print("\n".join([*judged.told(), _score_lines(scores)]))
     selective = judged.selective() if coverage or judged.left else None
     if selective is not None:
         print(f"\n{coverage_lines(selective)}")

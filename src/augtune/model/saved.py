@@ -153,8 +153,10 @@ def _about(folder: Path) -> Mapping[str, Any]:
         )
     about = read_json(folder / ABOUT)
     missing = [name for name in ("labels", "head", "fingerprint", *PLAIN) if name not in about]
-    if about.get("format") != FORMAT or missing:
-        raise InputError(f"{folder / ABOUT}: expected format {FORMAT}, got {about.get('format')}; {missing} missing.")
+    if about.get("format") != FORMAT:
+        raise InputError(f"{folder / ABOUT}: expected format {FORMAT}, got {about.get('format')}.")
+    if missing:
+        raise _damaged(folder, f"{ABOUT} lacks {', '.join(missing)}")
     return about  # type: ignore[no-any-return]
 
 
