@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from augtune.experiment.kinds import Kind
     from augtune.experiment.plan import ArmPlan
     from augtune.experiment.rows import HumanRows
+    from augtune.training.settings import TrainSettings
     from augtune.training.stages import Stage
 
 __all__ = ["Branch", "aligned", "changed_fields", "duration", "estimate_text", "plan_text", "prompts_text"]
@@ -114,14 +115,12 @@ def _arm(checked: Checked, arm: ArmPlan) -> Branch:
     steps = settings.steps_for(rows)
     beside = "" if settings.lora is None else f", by updates of rank {settings.lora.rank}"
     stages: list[Branch] = [
-        (f"{stage.name}: {_count(stage.steps, 'step')} on {_stage_rows(stage.rows)}, {_trained(stage)}{beside}", ())
+        (f"{stage.name}: {_count(stage.steps, 'step')} on {_stage_rows(stage)}, {_trained(stage)}{beside}", ())
         for stage in settings.recipe.plan(settings, steps)
     ]
     if settings.recipe.needs:
-        checkers = settings.checkers
-        how = "a probe" if checkers.model == "probe" else f"{_count(checkers.steps or steps, 'step')} each"
-        told = f"{_count(checkers.folds, 'fold')}, {how}"
-        stages.insert(0, (f"checkers: {', '.join(settings.recipe.needs)}, {told}", ()))
+        checkers = "; ".join(_checker(name, settings, steps) for name in settings.recipe.needs)
+        stages.insert(0, (f"checkers: {checkers}", ()))
     return f"{arm.name}{baseline}: {changes}", [
         (f"generate: {_list(arm.generators)}", ()),
         (f"curate: {_list(arm.steps)}", ()),
@@ -165,8 +164,24 @@ def changed_fields(settings: Settings) -> str:
     return ", ".join(told)
 
 
-def _stage_rows(rows: str) -> str:
-    return {"all": "all rows", "human": "the human rows", "synthetic": "the synthetic rows"}.get(rows, rows)
+def _checker(name: str, settings: TrainSettings, steps: int) -> str:
+    checkers = settings.checkers
+    saved = checkers.quality if name == "quality" else checkers.diversity
+    if saved is not None:
+        return f"{name}, saved in {saved}"
+    how = "a probe" if checkers.model == "probe" else f"{_count(checkers.steps or steps, 'step')} each"
+    return f"{name}, {_count(checkers.folds, 'fold')}, {how}"
+
+
+def _stage_rows(stage: Stage) -> str:
+    told = {"all": "all rows", "human": "the human rows", "synthetic": "the synthetic rows"}[stage.rows]
+    if stage.human_share is not None:
+        first, last = stage.human_share
+        share = f"{first:.0%}" if first == last else f"{first:.0%} to {last:.0%}"
+        told += f", {share} of each batch human"
+    if stage.order == "easiest_first":
+        told += ", the easiest first"
+    return told if stage.weighting is None else f"{told} weighed by {stage.weighting.kind}"
 
 
 def _trained(stage: Stage) -> str:

@@ -238,7 +238,8 @@ def _checker_steps(arm: ArmPlan, steps: int) -> int:
     """Return the steps of an arm's checkers: folds times checkers; a probe has none worth counting."""
     checkers = arm.settings.checkers
     each = 0 if checkers.model == "probe" else checkers.steps or steps
-    return len(arm.settings.recipe.needs) * checkers.folds * each
+    saved = {"quality": checkers.quality, "diversity": checkers.diversity}
+    return sum(saved[name] is None for name in arm.settings.recipe.needs) * checkers.folds * each
 
 
 def _depth(encoder: str) -> int | None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from augtune.core.encoders import locate
+from augtune.core.files import read_json
 from augtune.core.fingerprint import fingerprint
 from augtune.core.settings import Settings
 
-__all__ = ["VERSION", "encoder_content", "llm_content", "settings_content"]
+__all__ = ["VERSION", "encoder_content", "llm_content", "model_content", "settings_content"]
 
 # Raised when a stage's result changes for the same settings, so that old run folders redo it.
 VERSION = 1
@@ -45,6 +46,11 @@ def encoder_content(name: str) -> str:
     """Return a fingerprint of an encoder: its name on the hub, or its configuration and the size of its weights."""
     path = Path(locate(name))
     return _content(path) if path.is_dir() else name
+
+
+def model_content(folder: str) -> str:
+    """Return the fingerprint that a saved classifier was written with."""
+    return str(read_json(Path(folder) / "augtune.json")["fingerprint"])
 
 
 def _content(path: Path) -> str:

@@ -200,7 +200,13 @@ def _with_files(arm: ArmPlan, base: Path, problems: list[str]) -> ArmPlan:
             generator = _file_of(generator, name, base, f"{where}.generate", problems)
         generators.append(generator)
     steps = (_file_of(step, "by", base, f"{where}.curate", problems) if step.files() else step for step in arm.steps)
-    return replace(arm, generators=tuple(generators), steps=tuple(steps))
+    settings = arm.settings
+    if settings is not None and (settings.checkers.quality or settings.checkers.diversity):
+        checkers = settings.checkers
+        for name in ("quality", "diversity"):
+            checkers = _file_of(checkers, name, base, f"{where}.train.checkers", problems)
+        settings = settings.changed(checkers=checkers)
+    return replace(arm, generators=tuple(generators), steps=tuple(steps), settings=settings)
 
 
 def _file_of(settings: S, field: str, base: Path, where: str, problems: list[str]) -> S:

@@ -12,13 +12,12 @@ from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.files import read_json, read_jsonl, write_json, write_jsonl
 from augtune.core.tables import Predictions, Weights
-from augtune.experiment.content import VERSION, encoder_content
+from augtune.experiment.content import VERSION, encoder_content, model_content
 from augtune.experiment.outcomes import ArmOutcome, SeedRun
 from augtune.experiment.plan import ArmPlan
 from augtune.experiment.rows import HumanRows
 from augtune.experiment.store import CHECKPOINTS, RunFolder, Stage
 from augtune.experiment.synthetic import ArmRows
-from augtune.weighting.importance import label_probability
 
 if TYPE_CHECKING:
     from augtune.collaboration.tune.data import OutOfFold
@@ -135,7 +134,7 @@ class Stages:
             fitted.save(folder / "model")
             self._latest = (folder, fitted)
             write_jsonl(folder / "history.jsonl", fitted.history)
-            if fitted.weights is not None and checkers is not None:
+            if fitted.weights is not None:
                 write_jsonl(folder / "weights.jsonl", _weight_rows(fitted.weights, checkers, dataset, seed))
             return {
                 "seconds": fitted.seconds + checker_seconds,
@@ -153,6 +152,7 @@ class Stages:
             "rows": dataset.fingerprint,
             "settings": arm.settings.to_key(),
             "encoder": encoder_content(arm.settings.encoder),
+            "checkers": _saved_checkers(arm),
             "validation": None if validation is None else validation.fingerprint,
             "seed": seed,
         }
@@ -167,13 +167,7 @@ class Stages:
             return None, 0.0
         stages = [self._checker(name, arm, dataset, seed) for name in needs]
         made = [Checkers.from_json(read_json(stage.folder / "scores.json"), dataset.labels) for stage in stages]
-        merged = Checkers(
-            quality=next((one.quality for one in made if one.quality is not None), None),
-            diversity=next((one.diversity for one in made if one.diversity is not None), None),
-            quality_accuracy=next((one.quality_accuracy for one in made if one.quality_accuracy is not None), None),
-            temperatures={name: t for one in made for name, t in (one.temperatures or {}).items()},
-        )
-        return merged, sum(float(stage.notes["seconds"]) for stage in stages)
+        return Checkers.merged(made), sum(float(stage.notes["seconds"]) for stage in stages)
 
     def _checker(self, name: str, arm: ArmPlan, dataset: Dataset, seed: int) -> Stage:
         settings = arm.settings
@@ -197,6 +191,7 @@ class Stages:
             "rows": dataset.fingerprint,
             "settings": plain.to_key(),
             "encoder": encoder_content(settings.checkers.encoder or settings.encoder),
+            "saved": _saved_checkers(arm).get(name),
             "seed": seed,
         }
         return self.store.stage("checker", key, make, about=f"{name} · seed {seed}")
@@ -225,14 +220,17 @@ def _folder(run: SeedRun) -> Path:
     return run.folder
 
 
-def _weight_rows(weights: Weights, checkers: Checkers, dataset: Dataset, seed: int) -> Iterator[dict[str, Any]]:
+def _saved_checkers(arm: ArmPlan) -> dict[str, str]:
+    """Return the fingerprint of each saved checker that the arm's recipe needs."""
+    named = {"quality": arm.settings.checkers.quality, "diversity": arm.settings.checkers.diversity}
+    return {name: model_content(path) for name, path in named.items() if path and name in arm.settings.recipe.needs}
+
+
+def _weight_rows(weights: Weights, checkers: Checkers | None, dataset: Dataset, seed: int) -> Iterator[dict[str, Any]]:
     """Yield one row per weighed row: the mean weight it had in training and what the checkers say of its label."""
+    from augtune.training.tables import Checkers
+
     place = {name: i for i, name in enumerate(dataset.ids)}
     rows = dataset.take([place[name] for name in weights.ids])
-    opinions = {
-        name: label_probability(checker, rows)
-        for name, checker in (("quality", checkers.quality), ("diversity", checkers.diversity))
-        if checker is not None
-    }
-    for i, (name, weight) in enumerate(zip(weights.ids, weights.values, strict=True)):
-        yield {"id": name, "seed": seed, "weight": float(weight)} | {k: float(v[i]) for k, v in opinions.items()}
+    for row in (checkers or Checkers()).columns(rows, weights):
+        yield {"id": row.pop("id"), "seed": seed} | row

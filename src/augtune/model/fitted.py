@@ -74,6 +74,8 @@ class Fitted:
         thresholds: Probability from which each label is predicted where a row may have several; None: 0.5.
         temperature: What scores are divided by before they become probabilities, so that confidence fits rows it was
             not trained on; 1 unless it was calibrated. The predicted labels do not depend on it.
+        seen: Marks of the texts it was trained on (``core.fingerprint.text_marks``), so that it does not judge them
+            unnoticed; empty where that is not known.
     """
 
     classifier: Classifier
@@ -95,6 +97,7 @@ class Fitted:
     notes: tuple[str, ...] = ()
     thresholds: tuple[float, ...] | None = None
     temperature: float = 1.0
+    seen: tuple[str, ...] = ()
 
     @property
     def head(self) -> str:

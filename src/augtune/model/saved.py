@@ -87,6 +87,7 @@ def _write(fitted: Fitted, folder: Path) -> None:
     about["history"] = [dict(row) for row in fitted.history]
     if fitted.temperature != 1.0:
         about["temperature"] = fitted.temperature
+    about["seen"] = list(fitted.seen)
     write_json(folder / ABOUT, about)
     folder.chmod(0o777 & ~_umask())
     for path in folder.iterdir():
@@ -135,6 +136,7 @@ def load(folder: Path, *, labels: Labels | None = None) -> Fitted:
         weights=None if weights is None else Weights(tuple(weights["ids"]), np.array(weights["values"])),
         thresholds=None if thresholds is None else tuple(map(float, thresholds)),
         temperature=float(about.get("temperature", 1.0)),
+        seen=tuple(about.get("seen", ())),
         **{name: about[name] for name in PLAIN},
     )
     if fitted.fingerprint != about["fingerprint"]:

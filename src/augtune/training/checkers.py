@@ -10,13 +10,13 @@ Shapes: ``N`` rows, ``K`` classes, ``F`` folds.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from augtune.core.dataset import Dataset
 from augtune.core.errors import DataError
+from augtune.core.fingerprint import text_marks
 from augtune.core.folds import spread
 from augtune.core.seeds import derive, generator
 from augtune.core.tables import Predictions
@@ -46,27 +46,39 @@ def make_checkers(
 
     Raises:
         DataError: If there are too few rows of an origin to train a checker on some and score the others.
+        InputError: If a saved checker is none, or one of other labels.
     """
     wanted = settings.recipe.needs if needs is None else needs
-    quality = _checker("quality", dataset, settings, seed) if "quality" in wanted else None
-    diversity = _checker("diversity", dataset, settings, seed) if "diversity" in wanted else None
-    made = {name: checker for name, checker in (("quality", quality), ("diversity", diversity)) if checker is not None}
-    return Checkers(
-        quality=None if quality is None else quality.predictions,
-        diversity=None if diversity is None else diversity.predictions,
-        quality_accuracy=None if quality is None else quality.accuracy,
-        temperatures={name: checker.temperature for name, checker in made.items()},
+    saved = {"quality": settings.checkers.quality, "diversity": settings.checkers.diversity}
+    return Checkers.merged(
+        _trained(name, dataset, settings, seed) if path is None else _saved(name, path, dataset)
+        for name, path in saved.items()
+        if name in wanted
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Checker:
-    predictions: Predictions
-    accuracy: float
-    temperature: float
+def _saved(name: str, path: str, dataset: Dataset) -> Checkers:
+    """Return what a saved classifier says, its labels in the order of the dataset's."""
+    fitted = Fitted.load(path, labels=dataset.labels)
+    said = fitted.predict(dataset)
+    columns = [fitted.labels.index(label) for label in dataset.labels]
+    made_by = f"{name} checker (saved: {fitted.name})"
+    table = Predictions(dataset.ids, said.probabilities[:, columns], dataset.labels, made_by)
+    seen = frozenset(fitted.seen)
+    synthetic = dataset.synthetic()
+    judged = sum(mark in seen for mark in text_marks(synthetic.texts, synthetic.text_pairs))
+    note = f"the {name} checker {path} judges {judged} synthetic rows that it was trained on; it is sure of those."
+    if not seen:
+        note = f"the {name} checker {path} does not say what it was trained on; its own rows may be among those judged."
+    return Checkers(
+        **{name: table},  # type: ignore[arg-type]
+        temperatures={name: fitted.temperature},
+        seen=seen if name == "quality" else frozenset(),
+        notes=(note,) if judged or not seen else (),
+    )
 
 
-def _checker(name: str, dataset: Dataset, settings: TrainSettings, seed: int) -> _Checker:
+def _trained(name: str, dataset: Dataset, settings: TrainSettings, seed: int) -> Checkers:
     human = np.array([origin == "human" for origin in dataset.origins], dtype=bool)
     own = np.flatnonzero(human if name == "quality" else ~human)
     rows = dataset.take(own)
@@ -86,7 +98,13 @@ def _checker(name: str, dataset: Dataset, settings: TrainSettings, seed: int) ->
     )
     accuracy = float((held_out.argmax(axis=1) == rows.label_indices).mean())
     made_by = f"{name} checker ({len(logs)} × {settings.checkers.model})"
-    return _Checker(Predictions(dataset.ids, table, dataset.labels, made_by), accuracy, temperature)
+    is_quality = name == "quality"
+    return Checkers(
+        **{name: Predictions(dataset.ids, table, dataset.labels, made_by)},  # type: ignore[arg-type]
+        quality_accuracy=accuracy if is_quality else None,
+        temperatures={name: temperature},
+        seen=frozenset(text_marks(rows.texts, rows.text_pairs)) if is_quality else frozenset(),
+    )
 
 
 def _probed(name: str, dataset: Dataset, parts: Sequence[np.ndarray], settings: TrainSettings, seed: int) -> np.ndarray:

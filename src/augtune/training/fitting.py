@@ -13,6 +13,7 @@ from accelerate import Accelerator
 
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError, TrainingError
+from augtune.core.fingerprint import text_marks
 from augtune.core.seeds import derive
 from augtune.core.tables import Predictions, Weights
 from augtune.model.batching import encode
@@ -95,6 +96,8 @@ def _fit(job: Job) -> Fitted:
             job.running.on_note(sentence)
 
     with torch.random.fork_rng(devices=[accelerator.device] if accelerator.device.type == "cuda" else []):
+        for sentence in () if job.checkers is None else job.checkers.notes:
+            note(sentence)
         classifier = new_classifier(job, accelerator.device)
         if settings.mix is not None:
             settings.mix.places(len(layers_of(classifier.encoder)))
@@ -145,6 +148,7 @@ def _fit(job: Job) -> Fitted:
         weights=_weights_used(loop, job),
         notes=tuple(notes),
         thresholds=thresholds,
+        seen=tuple(text_marks(dataset.texts, dataset.text_pairs)),
     )
 
 

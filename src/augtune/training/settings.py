@@ -39,8 +39,13 @@ WITHOUT_EFFECT = frozenset({"checkpoint_every", "checkpoints_kept"})
 
 
 class CheckerSettings(Settings):
-    """How the checkers of imp and dimp are made."""
+    """How the checkers of recipes that weigh rows are made, or where saved ones are."""
 
+    quality: str | None = None
+    """Folder of a saved classifier of the same labels, in any order, to be the quality checker as it is; None: made
+    here, as the other keys say. What it was trained on it has seen: no folds keep it from scoring its own rows."""
+    diversity: str | None = None
+    """Folder of a saved classifier to be the diversity checker; None: made here."""
     model: Literal["probe", "encoder"] = "probe"
     """probe: softmax regression on the frozen encoder's sentence vectors, in a second; encoder: fine-tuning."""
     balanced: bool = True

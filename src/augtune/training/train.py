@@ -8,6 +8,7 @@ from typing import Any
 
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError, SettingsError
+from augtune.core.fingerprint import text_marks
 from augtune.model.fitted import Fitted
 from augtune.training.checkers import make_checkers
 from augtune.training.fitting import Job, fit
@@ -50,17 +51,33 @@ def train(
     Raises:
         SettingsError: If settings are wrong, or one of them needs validation rows and there are none.
         DataError: If the dataset cannot be trained on: fewer than two classes, a class without rows, rows that the
-            recipe needs missing.
+            recipe needs missing, validation rows that the quality checker was trained on.
         TrainingError: If a loss is not finite.
     """
     chosen = (settings or TrainSettings()).changed(**overrides)
     _check(dataset, validation, chosen)
     if chosen.recipe.needs and checkers is None:
         checkers = make_checkers(dataset, chosen, seed)
+    _check_selection(validation, chosen, checkers)
     around = running or Running()
     if on_step is not None:
         around = replace(around, on_step=on_step)
     return fit(Job(dataset, chosen, seed, validation, checkers, around))
+
+
+def _check_selection(validation: HumanDataset | None, settings: TrainSettings, checkers: Checkers | None) -> None:
+    """Refuse to select on rows that the quality checker was trained on: it has weighed the training by them."""
+    if validation is None or checkers is None or not (settings.recipe.needs and settings.measured()):
+        return
+    marks = text_marks(validation.texts, validation.text_pairs)
+    known = [i for i, mark in enumerate(marks) if mark in checkers.seen]
+    if known:
+        first = f"{validation.ids[known[0]]} {validation.texts[known[0]][:40]!r}"
+        raise DataError(
+            f"{validation.name}: {settings.measured()} selects on {len(known)} rows that the quality checker was "
+            f"trained on, the first is {first}; what it knows by heart selects nothing.",
+            hint="Take them out of the validation rows, or out of the human rows that are trained on.",
+        )
 
 
 def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSettings) -> None:
