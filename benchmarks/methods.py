@@ -1,0 +1,173 @@
+"""What helps a small classifier: every method on every task, 5 seeds, equal optimizer steps, in one table.
+
+    python benchmarks/methods.py                             # every task; run again, it carries on
+    python benchmarks/methods.py hypo_l_gpt4 trec6 --steps 200
+    python benchmarks/methods.py --table                     # the table of what is done so far, as Markdown
+
+Each task is one ``augtune run``: human rows, rows that a language model wrote for a published study (hypo_l,
+questionintimacy, crowdflower, snips_intent, agnews_paraphrase) or that EDA made (trec6, sst2 and tweet_emotion, made
+unbalanced at 1:10), duplicates and near-test rows dropped, and the arms below. MRPC, a task of pairs, has the arms that
+need no synthetic rows. Difference and p are against human rows only: paired bootstrap over seeds and test rows, Holm's
+correction over the arms of a task.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+BASELINE = "human only"
+NONE = {"generate": None, "curate": None}
+
+# Arms that train on human rows alone.
+HUMAN: dict[str, dict[str, Any]] = {
+    BASELINE: {**NONE},
+    "ldam": {**NONE, "train": {"loss": "ldam"}},
+    "focal": {**NONE, "train": {"loss": "focal"}},
+    "logit adjustment": {**NONE, "train": {"loss": "logit_adjustment"}},
+    "tmix": {**NONE, "train": {"mix": "tmix"}},
+}
+# Arms that use synthetic rows; "generated" in a name means: on those alone, human rows train the checkers at most.
+SYNTHETIC: dict[str, dict[str, Any]] = {
+    "generated only": {"train": {"recipe": {"kind": "stages", "stages": [{"rows": "synthetic"}]}}},
+    "mix": {},
+    "two-stage (augmented)": {"train": {"recipe": "two_stage"}},
+    "two-stage (both)": {"train": {"recipe": {"kind": "two_stage", "variant": "both"}}},
+    "imp, generated": {"train": {"recipe": {"kind": "imp", "rows": "synthetic"}}},
+    "dimp, generated": {"train": {"recipe": {"kind": "dimp", "rows": "synthetic"}}},
+    "imp, mix": {"train": {"recipe": "imp"}},
+    "dimp, mix": {"train": {"recipe": "dimp"}},
+    "quality, mix": {"train": {"recipe": "quality"}},
+}
+
+
+def tasks(data: Path) -> dict[str, dict[str, Any]]:
+    """Return the tasks by name: where the rows are, which to take, where synthetic rows come from."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in ("hypo_l", "questionintimacy", "crowdflower"):
+        for model in ("gpt4", "llama2_70b"):
+            found[f"{name}_{model}"] = {
+                "source": data / name, "train": "all of base",
+                "test": "600 of test" if name == "crowdflower" else "all of test",
+                "generate": imported(data / name / f"synthetic_{model}.jsonl"),
+            }  # fmt: skip
+    found["snips_intent_chatgpt"] = {
+        "source": data / "snips_intent", "train": "10/class of train", "test": "all of test",
+        "generate": imported(data / "snips_intent" / "synthetic_chatgpt.jsonl"),
+    }  # fmt: skip
+    found["agnews_paraphrase_chatgpt"] = {
+        "source": data / "agnews_paraphrase", "train": "all of train", "test": "600 of test",
+        "generate": imported(data / "agnews_paraphrase" / "synthetic_chatgpt.jsonl"),
+    }  # fmt: skip
+    eda = {"kind": "eda", "balance": "max"}
+    for name, rare in (
+        ("trec6", "abbreviation+human+location"),
+        ("sst2", "negative"),
+        ("tweet_emotion", "optimism+sadness"),
+    ):
+        found[f"{name}_1to10"] = {
+            "source": data / name, "train": f"80/class of train, imbalance 0.1 minority={rare}",
+            "test": "600 of test" if name != "trec6" else "all of test", "generate": eda,
+        }  # fmt: skip
+    found["mrpc"] = {"source": data / "mrpc", "train": "150/class of train", "test": "600 of test", "generate": None}
+    return found
+
+
+def imported(path: Path) -> dict[str, str]:
+    """Return the settings of rows that a language model wrote elsewhere."""
+    return {"kind": "imported", "path": str(path)}
+
+
+def experiment(name: str, task: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """Return the experiment of a task, as its file would hold it."""
+    arms = HUMAN if task["generate"] is None else {**HUMAN, **SYNTHETIC}
+    arms = {arm: changes for arm, changes in arms.items() if arm in (BASELINE, *(options.arms or arms))}
+    columns = {"text": "text", "label": "label"} | ({"text_pair": "text_pair"} if name == "mrpc" else {})
+    written: dict[str, Any] = {
+        "name": name,
+        "seeds": list(range(options.seeds)),
+        "data": {
+            "source": str(task["source"]), "columns": columns, "train": task["train"], "validation": "none",
+            "test": task["test"],
+        },
+        "train": {"encoder": "bundled/minilm", "steps": options.steps, "batch_size": 16, "lr": 5e-5},
+        "arms": {arm: {**changes} for arm, changes in arms.items()},
+        "evaluate": {"metrics": ["macro_f1", "accuracy"], "baseline": BASELINE, "correction": "holm"},
+    }  # fmt: skip
+    if task["generate"] is not None:
+        written["generate"] = task["generate"]
+        written["curate"] = [{"kind": "dedup", "threshold": 0.9}, {"kind": "contamination", "against": "test"}]
+    else:
+        for arm in written["arms"].values():
+            for key in NONE:
+                arm.pop(key)
+    return written
+
+
+def rows_of(results: dict[str, Any]) -> list[str]:
+    """Return a task's part of the table, a line per arm."""
+    against = {row["arm"]: row for row in results["comparisons"] if row["metric"] == "macro_f1"}
+    lines = []
+    for arm, found in results["arms"].items():
+        low, high = found["interval"]["macro_f1"]
+        line = f"| {results['name']} | {arm} | {found['mean']['macro_f1']:.3f} [{low:.3f}, {high:.3f}] | "
+        versus = against.get(arm)
+        line += f"{100 * versus['difference']:+.1f} | {versus['p_adjusted']:.3f} | " if versus else " |  | "
+        lines.append(line + f"{found['rows']['human']}+{found['rows']['synthetic']} | {found['train_seconds']:.1f} |")
+    return lines
+
+
+def summary(everything: list[dict[str, Any]]) -> list[str]:
+    """Return, for each arm, its mean difference to human rows only over the tasks, and how often it is sure."""
+    lines = ["| arm | tasks | mean difference | better beyond chance | worse beyond chance |", "|---|--:|--:|--:|--:|"]
+    for arm in [*HUMAN, *SYNTHETIC]:
+        found = [
+            row for results in everything for row in results["comparisons"]
+            if row["arm"] == arm and row["metric"] == "macro_f1"
+        ]  # fmt: skip
+        if not found:
+            continue
+        sure = [row["difference"] for row in found if row["p_adjusted"] < 0.05]
+        mean = statistics.mean(row["difference"] for row in found)
+        better, worse = sum(one > 0 for one in sure), sum(one < 0 for one in sure)
+        lines.append(f"| {arm} | {len(found)} | {100 * mean:+.1f} | {better} | {worse} |")
+    return lines
+
+
+def main() -> None:
+    """Run the tasks asked for and print the table of all that are done."""
+    here = Path(os.environ.get("AUGTUNE_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+    known = tasks(here)
+    parser = argparse.ArgumentParser(description="every method on every task")
+    parser.add_argument("tasks", nargs="*", choices=[*known, []], help=f"of {', '.join(known)}; all if none is named")
+    parser.add_argument("--steps", type=int, default=100, help="optimizer steps of every arm")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--arms", nargs="+", choices=[*HUMAN, *SYNTHETIC], help="these, beside human only; all if not given"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/methods"))
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    options = parser.parse_args()
+    if not options.table:
+        from augtune.experiment.run import run
+
+        for name in options.tasks or known:
+            print(name, flush=True)
+            run(experiment(name, known[name], options), out=options.out)
+    paths = [options.out / name / "results.json" for name in known]
+    done = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+    print("| task | arm | macro-F1 | difference | p | rows | seconds |\n|---|---|---|--:|--:|--:|--:|")
+    for results in done:
+        print("\n".join(rows_of(results)))
+    print("\n" + "\n".join(summary(done)))
+
+
+if __name__ == "__main__":
+    main()
