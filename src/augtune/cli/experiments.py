@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from augtune.cli.several import PROCESSES, start_several
+
 __all__ = ["COMMANDS"]
 
 FILE = typer.Argument(..., metavar="FILE", help="The experiment file (YAML).", show_default=False)
@@ -78,9 +80,11 @@ def check(
 
 
 def run(
+    context: typer.Context,
     file: Path = FILE,
     overrides: list[str] = OVERRIDES,
     out: Path = typer.Option("runs", "--out", metavar="DIR", help="Folder of run folders; this one's is DIR/NAME."),
+    processes: int = PROCESSES,
 ) -> None:
     """Do an experiment, or carry on with one cut off.
 
@@ -88,6 +92,9 @@ def run(
 
     Example: augtune run hello.yaml train.lr=3e-5
     """
+    if start_several(processes, context):
+        return
+
     from augtune.cli.screen import Screen
     from augtune.experiment.run import run as do
     from augtune.reporting.html import report as write

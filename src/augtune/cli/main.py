@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from augtune.cli import catalogs, collaborate, comparing, experiments, fit, inspecting, measure, steps, use
 from augtune.core.errors import AugtuneError
+from augtune.core.launched import is_helper, is_one_of_several
 
 __all__ = ["app", "main"]
 
@@ -113,10 +114,24 @@ for _group in (experiments, steps, inspecting, measure, comparing, collaborate, 
         app.command(name=_command.__name__.strip("_"))(_command)
 
 
+def _one_of_several(arguments: list[str]) -> None:
+    """Run the command; where a launcher started several processes, in the first, and have the others serve it."""
+    if not is_one_of_several():
+        app(args=arguments, prog_name="augtune", obj=arguments)
+        return
+    from augtune.training.leading import leading, serve
+
+    if is_helper():
+        serve()
+        return
+    with leading():
+        app(args=arguments, prog_name="augtune", obj=arguments)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``augtune`` with the given arguments (by default the process's) and return its exit code."""
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="augtune")
+        _one_of_several(sys.argv[1:] if arguments is None else list(arguments))
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

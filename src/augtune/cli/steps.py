@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from augtune.cli.inputs import LABEL, PAIR, SEED, SET, TEXT, VIEW
+from augtune.cli.several import PROCESSES, start_several
 from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def curate(
 
 
 def train(
+    context: typer.Context,
     file: Path = ROWS,
     synthetic: Path = typer.Option(None, "--synthetic", metavar="ROWS", help="Rows a language model wrote, to add."),
     validation: Path = typer.Option(None, "--validation", metavar="FILE", help="Human rows to choose weights on."),
@@ -137,6 +139,7 @@ def train(
     separator: str = SEPARATOR,
     order: str = ORDER,
     out: Path = typer.Option(..., "--out", metavar="MODEL", help="Folder to save the model in.", show_default=False),
+    processes: int = PROCESSES,
 ) -> None:
     """Train a classifier and save it as a folder.
 
@@ -145,6 +148,9 @@ def train(
 
     Example: augtune train train.csv --synthetic clean.jsonl --recipe dimp --out model
     """
+    if start_several(processes, context):
+        return
+
     from augtune.cli.inputs import human_splits, synthetic_rows
     from augtune.core.dataset import Dataset
 

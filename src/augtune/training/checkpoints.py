@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from augtune.core.errors import DataError, StorageError
 from augtune.core.files import atomic_path, read_json, write_json
 from augtune.core.fingerprint import fingerprint
+from augtune.training.team import pack, unpack
 
 __all__ = ["Checkpoint", "CheckpointFolder", "differences", "remove_checkpoints"]
 
@@ -41,6 +42,17 @@ class Checkpoint:
 
     step: int
     parts: Parts
+
+    def to_bytes(self) -> bytes:
+        """Return it as bytes, to be handed to another process."""
+        tensors, values = _split(self.parts)
+        return pack(tensors, [self.step, values])
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Checkpoint:
+        """Return the checkpoint that ``to_bytes`` gave."""
+        tensors, (step, values) = unpack(content)
+        return cls(step, _joined(tensors, values))
 
 
 class CheckpointFolder:
@@ -187,13 +199,16 @@ def _read(path: Path) -> Checkpoint:
         raise DataError(f"{data.name} has {found:,} of {size:,} bytes.")
     if _seal(data)[1] != sha:
         raise DataError(f"the content of {data.name} is not what was written.")
-    parts: dict[str, dict[str, Any]] = {
-        part: {name: _from_plain(value) for name, value in values.items()} for part, values in about["values"].items()
-    }
-    for name, tensor in load_file(data).items():
+    return Checkpoint(about["step"], _joined(load_file(data), about["values"]))
+
+
+def _joined(tensors: Mapping[str, torch.Tensor], values: Mapping[str, Mapping[str, Any]]) -> Parts:
+    """Return the parts that ``_split`` was given."""
+    parts = {part: {name: _from_plain(value) for name, value in own.items()} for part, own in values.items()}
+    for name, tensor in tensors.items():
         part, _, key = name.partition("/")
         parts[part][key] = tensor
-    return Checkpoint(about["step"], parts)
+    return parts
 
 
 def _seal(path: Path) -> list[Any]:

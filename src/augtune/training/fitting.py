@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError, TrainingError
@@ -24,7 +23,8 @@ from augtune.model.fitted import STOPPED, Fitted
 from augtune.model.lora import merge
 from augtune.model.precision import choose
 from augtune.model.vocabulary import small_vocabulary
-from augtune.training.checkpoints import CheckpointFolder
+from augtune.training.checkpoints import Checkpoint, CheckpointFolder
+from augtune.training.leading import hand_out
 from augtune.training.loop import Loop, TrainingRows, WeightsSeen, run_stage
 from augtune.training.meta.online import OnlineWeights
 from augtune.training.meta.passes import KnownRows
@@ -39,10 +39,22 @@ from augtune.training.stages import Stage, select
 from augtune.training.state import Saving, put_back
 from augtune.training.streams import Streams
 from augtune.training.tables import Checkers
+from augtune.training.team import Team, make_accelerator
 from augtune.training.thresholds import tuned_thresholds
 from augtune.weighting.importance import label_probability
 
-__all__ = ["Job", "fit"]
+__all__ = ["Job", "Known", "fit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was found out of the rows before training.
+
+    Args:
+        weights: ``(N,)`` how much each row counts, where that is learned in a loop of its own; else None.
+    """
+
+    weights: np.ndarray | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,7 @@ class Job:
         validation: Rows to select on, or None.
         checkers: Predictions of the checkers the recipe needs, or None.
         running: What it is run with: who hears of its steps and notes.
+        known: What was found out of the rows; None: found out before training.
     """
 
     dataset: Dataset
@@ -64,6 +77,7 @@ class Job:
     validation: HumanDataset | None = None
     checkers: Checkers | None = None
     running: Running = field(default_factory=Running)
+    known: Known | None = None
 
 
 def fit(job: Job) -> Fitted:
@@ -71,7 +85,10 @@ def fit(job: Job) -> Fitted:
 
     Raises:
         TrainingError: If it cannot go on: a loss that is not finite, no memory.
+        SettingsError: If a step has fewer rows than there are processes.
     """
+    job = replace(job, known=job.known or _known(job))
+    hand_out(job)
     try:
         return _fit(job)
     except (RuntimeError, MemoryError) as error:
@@ -85,8 +102,9 @@ def fit(job: Job) -> Fitted:
 
 def _fit(job: Job) -> Fitted:
     dataset, settings = job.dataset, job.settings
-    accelerator = Accelerator()
-    masks = MaskSource(derive(job.seed, "dropout"))
+    accelerator = make_accelerator()
+    team = Team(accelerator)
+    masks = MaskSource(derive(job.seed, "dropout", *team.own_stream))
     streams = Streams(masks, accelerator.device)
     notes: list[str] = []
 
@@ -117,6 +135,7 @@ def _fit(job: Job) -> Fitted:
             seen=WeightsSeen(len(dataset)),
             micro=MicroBatches(settings.micro_batch_size, streams, note),
             streams=streams,
+            team=team,
             note=note,
             on_step=job.running.on_step,
             stop=job.running.stop,
@@ -152,15 +171,20 @@ def _fit(job: Job) -> Fitted:
     )
 
 
-def _rows(job: Job, tokenizer: Any, limit: int) -> TrainingRows:
+def _known(job: Job) -> Known:
     dataset, recipe = job.dataset, job.settings.recipe
-    weights = recipe.learned(dataset, job.settings, job.seed)
+    learned = recipe.learned(dataset, job.settings, job.seed)
+    return Known(None if learned is None else learned.values)
+
+
+def _rows(job: Job, tokenizer: Any, limit: int) -> TrainingRows:
+    dataset, known = job.dataset, job.known or _known(job)
     return TrainingRows(
         ids=dataset.ids,
         encoded=encode(tokenizer, dataset.texts, dataset.text_pairs, max_length=limit),
         targets=_tensor(dataset.targets()),
         human=np.array([origin == "human" for origin in dataset.origins], dtype=bool),
-        weights=None if weights is None else _tensor(weights.values),
+        weights=None if known.weights is None else _tensor(known.weights),
     )
 
 
@@ -267,7 +291,7 @@ def _thresholds(job: Job, classifier: Classifier, validation: ValidationRows | N
 def _saving(loop: Loop, job: Job, data: TrainingRows) -> Saving | None:
     """Return what writes the job's checkpoints; its stamp is everything the result depends on."""
     settings, folder = job.settings, job.running.folder
-    if folder is None:
+    if folder is None or loop.team.rank:
         return None
     checked = hashlib.sha256()
     tables = () if job.checkers is None else (job.checkers.quality, job.checkers.diversity)
@@ -282,6 +306,7 @@ def _saving(loop: Loop, job: Job, data: TrainingRows) -> Saving | None:
         "checkers": checked.hexdigest(),
         "precision": loop.precision.name,
         "device": loop.accelerator.device.type,
+        "processes": loop.team.size,
     }
     tell = job.running.on_note or (lambda sentence: None)
     checkpoints = CheckpointFolder(folder, stamp, keep=settings.checkpoints_kept, tell=tell)
@@ -295,6 +320,9 @@ def _opinion(checker: Predictions | None, job: Job) -> np.ndarray | None:
 def _carry_on(loop: Loop, job: Job) -> None:
     """Stand where the newest checkpoint was written, if there is one."""
     checkpoint = None if loop.saving is None else loop.saving.folder.newest()
+    content = loop.team.spread(None if checkpoint is None else checkpoint.to_bytes()) if loop.team.size > 1 else b""
+    if content and loop.team.rank:
+        checkpoint = Checkpoint.from_bytes(content)
     if checkpoint is None:
         return
     put_back(loop, checkpoint)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -19,7 +20,7 @@ from accelerate import Accelerator
 
 from augtune.core.errors import TrainingError
 from augtune.core.seeds import derive, generator
-from augtune.model.batching import Batch, Encoded
+from augtune.model.batching import Batch
 from augtune.model.classifier import Classifier
 from augtune.model.encoder import layers_of
 from augtune.model.losses import LossBatch, loss_sum
@@ -31,8 +32,9 @@ from augtune.model.vocabulary import SmallVocabulary
 from augtune.training.checkpoints import Checkpoint
 from augtune.training.drawing import StageRows, batches_of
 from augtune.training.meta.online import OnlineWeights
-from augtune.training.micro import MicroBatches, Part, StepLoss
+from augtune.training.micro import MicroBatches, Part, StepLoss, Work
 from augtune.training.optimizing import parameter_groups
+from augtune.training.rows import TrainingRows, WeightsSeen
 from augtune.training.running import Stop
 from augtune.training.schedules import lr_factor
 from augtune.training.selection import Selection
@@ -40,6 +42,7 @@ from augtune.training.settings import TrainSettings
 from augtune.training.stages import Stage
 from augtune.training.state import Saving, capture, load_optimizer
 from augtune.training.streams import Streams
+from augtune.training.team import Team
 
 __all__ = ["Loop", "TrainingRows", "WeightsSeen", "run_stage"]
 
@@ -47,69 +50,6 @@ __all__ = ["Loop", "TrainingRows", "WeightsSeen", "run_stage"]
 GPU_STEPS_BETWEEN_READS = 16
 # Tensor cores like widths that are multiples of 8; on a processor padding is work and nothing else.
 GPU_PAD_MULTIPLE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRows:
-    """The rows of a dataset as the loop sees them.
-
-    Args:
-        ids: ``N`` row ids, for messages.
-        encoded: Their tokens.
-        targets: ``(N, K)`` float32.
-        human: ``(N,)`` True for rows a human wrote.
-        weights: ``(N,)`` float32 how much each counts, or None.
-        quality: ``(N,)`` float32 what a checker says of each label, NaN for trusted rows, or None.
-        ease: ``(N,)`` what decides the order of rows, the first highest, or None.
-    """
-
-    ids: tuple[str, ...]
-    encoded: Encoded
-    targets: torch.Tensor
-    human: np.ndarray
-    weights: torch.Tensor | None = None
-    quality: torch.Tensor | None = None
-    ease: np.ndarray | None = None
-
-    def loss_batch(self, rows: np.ndarray, counts: torch.Tensor, device: torch.device) -> LossBatch:
-        """Return what a loss may know of the given rows."""
-        at = torch.from_numpy(rows)
-        return LossBatch(
-            targets=self.targets[at].to(device),
-            weights=None if self.weights is None else self.weights[at].to(device),
-            quality=None if self.quality is None else self.quality[at].to(device),
-            class_counts=counts,
-        )
-
-
-class WeightsSeen:
-    """Mean of the weights each row had in the steps that used it.
-
-    Args:
-        rows: ``N``.
-    """
-
-    def __init__(self, rows: int) -> None:
-        self._sums = np.zeros(rows)
-        self._counts = np.zeros(rows, dtype=np.int64)
-
-    def add(self, rows: np.ndarray, weights: np.ndarray) -> None:
-        """Note the weights of one batch, ``(B,)`` each."""
-        np.add.at(self._sums, rows, weights)
-        np.add.at(self._counts, rows, 1)
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        """Return the sums and counts so far."""
-        return {"sums": torch.from_numpy(self._sums), "counts": torch.from_numpy(self._counts)}
-
-    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Put back what ``state_dict`` returned."""
-        self._sums, self._counts = state["sums"].numpy().copy(), state["counts"].numpy().copy()
-
-    def means(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the positions of the rows that were used and their mean weights."""
-        used = np.flatnonzero(self._counts)
-        return used, self._sums[used] / self._counts[used]
 
 
 @dataclass
@@ -127,6 +67,7 @@ class Loop:
         micro: How many rows are computed at once.
         note: Called with each sentence its user has to know of.
         streams: The random states a step draws from.
+        team: The processes that train together.
         vocabulary: The word table in use, which has to know of weight decay.
         weigher: Learns weights of rows beside training, or None.
         on_step: Called after each step with step, steps and loss.
@@ -151,6 +92,7 @@ class Loop:
     micro: MicroBatches
     note: Callable[[str], None]
     streams: Streams
+    team: Team
     vocabulary: SmallVocabulary | None = None
     weigher: OnlineWeights | None = None
     on_step: Callable[[int, int, float], None] | None = None
@@ -207,6 +149,8 @@ def run_stage(
             run.train_only()
         if (selection is not None and selection.stopped) or run.must_end(step + 1):
             break
+    if loop.team.size > 1:
+        loop.accelerator.free_memory()  # a wrapped model keeps its hooks on the weights for as long as it is known
 
 
 class _StageRun:
@@ -232,12 +176,13 @@ class _StageRun:
         self.counts = data.targets[torch.from_numpy(self.where)].sum(dim=0).to(self.device)
         self.pending: list[_Pending] = []
         self.progress = 0.0
+        self.agreed = (False, False)
         # A mix may reach below the first trained layer, where every row has to be there in person.
         self.prefix = None if settings.mix is not None else prefix_cache(
             loop.classifier, data.encoded, self.where,
             uses=stage.steps * settings.batch_size, precision=loop.precision,
         )  # fmt: skip
-        torch.manual_seed(derive(loop.seed, "dropout", stage.name))
+        torch.manual_seed(derive(loop.seed, "dropout", stage.name, *loop.team.own_stream))
 
     def resume(self) -> int:
         """Return how many of the stage's steps were taken before, standing where they ended."""
@@ -246,7 +191,9 @@ class _StageRun:
             return 0
         parts = checkpoint.parts
         load_optimizer(self.optimizer, parts["optimizer"])
-        self.loop.streams.load_state_dict(parts["streams"])
+        own = f"{self.loop.team.rank}."
+        streams = {name: state for name, state in parts["streams"].items() if name.startswith(own)}
+        self.loop.streams.load_state_dict({name.removeprefix(own): state for name, state in streams.items()})
         if self.selection is not None and "selection" in parts:
             self.selection.load_state_dict(parts["selection"])
         return int(parts["position"]["done"])
@@ -257,13 +204,24 @@ class _StageRun:
         Args:
             done: Steps of the stage that were taken.
         """
-        loop, step = self.loop, self.steps_done
-        loop.stopped = loop.stop is not None and loop.stop.asked and step < loop.steps
-        if loop.stopped or (loop.saving is not None and loop.saving.due(step)):
+        loop = self.loop
+        stop, write = self._wishes()
+        loop.stopped = stop and self.steps_done < loop.steps
+        if write:
             self.read()
+            found = capture(loop, done, self.optimizer, self.selection)
             if loop.saving is not None:
-                loop.saving.write(capture(loop, done, self.optimizer, self.selection))
+                loop.saving.write(found)
         return loop.stopped
+
+    def _wishes(self) -> tuple[bool, bool]:
+        """Return whether to stop and whether to write a checkpoint; several processes have agreed on it in a step."""
+        if self.loop.team.size > 1:
+            wishes, self.agreed = self.agreed, (False, False)
+            return wishes
+        stop, saving = self.loop.stop is not None and self.loop.stop.asked, self.loop.saving
+        stop = stop and self.steps_done < self.loop.steps
+        return stop, saving is not None and (stop or saving.due(self.steps_done))
 
     @property
     def steps_done(self) -> int:
@@ -304,8 +262,7 @@ class _StageRun:
                 rows, self.optimizer, stage.loss, step=self.steps_done, precision=loop.precision
             )  # fmt: skip
             self.data.weights[torch.from_numpy(rows)] = torch.from_numpy(weights).float()
-        place = f"step {self.steps_done + 1} (stage '{stage.name}')"
-        loss = loop.micro.gradients(rows, self._compute, loop.accelerator.backward, self.parameters, place)
+        loss = loop.micro.gradients(rows, self._work())
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         self.pending.append(_Pending(rows, loss, norm, stage.lr * factor))
         if self.device.type == "cpu":
@@ -316,6 +273,20 @@ class _StageRun:
         self.optimizer.zero_grad()
         if loop.vocabulary is not None:
             loop.vocabulary.decay(self.optimizer.param_groups)
+
+    def _work(self) -> Work:
+        """Return what computes the next step."""
+        loop, step = self.loop, self.steps_done + 1
+        stop = loop.stop is not None and loop.stop.asked
+        return Work(
+            compute=self._compute,
+            backward=loop.accelerator.backward,
+            parameters=self.parameters,
+            where=f"step {step} (stage '{self.stage.name}')",
+            team=loop.team,
+            silently=partial(loop.accelerator.no_sync, self.model),
+            wishes=(stop, loop.saving is not None and (stop or loop.saving.due(step))),
+        )
 
     def _compute(self, rows: np.ndarray) -> Part:
         batch = self.data.encoded.batch(rows, multiple=1 if self.device.type == "cpu" else GPU_PAD_MULTIPLE)
@@ -345,6 +316,9 @@ class _StageRun:
                 if not math.isfinite(value):
                     raise self._not_finite(what, value, step, [self.data.ids[r] for r in done.rows])
             loop.history.append({"step": step, "stage": self.stage.name, "loss": loss, "lr": done.lr})
+            if done.loss.wishes is not None:
+                stop, write = (bool(wish) for wish in done.loss.wishes.tolist())
+                self.agreed = (self.agreed[0] or stop, self.agreed[1] or write)
             if done.loss.weights is not None:
                 loop.seen.add(done.rows, done.loss.weights.double().cpu().numpy())
             if loop.on_step is not None:

@@ -6,7 +6,9 @@ Shapes: ``B`` rows of a step, ``K`` classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +16,9 @@ import torch
 from augtune.core.errors import TrainingError
 from augtune.model.losses import LossSum
 from augtune.training.streams import Streams
+from augtune.training.team import Team
 
-__all__ = ["MicroBatches", "Part", "StepLoss", "is_out_of_memory"]
+__all__ = ["MicroBatches", "Part", "StepLoss", "Work", "is_out_of_memory"]
 
 # What torch says of a processor's memory; a GPU has an error of its own.
 PROCESSOR_IS_FULL = ("not enough memory", "can't allocate memory", "cannot allocate memory")
@@ -41,10 +44,35 @@ class StepLoss:
     Args:
         mean: Scalar, the batch's loss.
         weights: ``(B,)`` what each row counts, or None where all count 1.
+        wishes: ``(2,)`` with several processes, how many of them want to stop and to write a checkpoint.
     """
 
     mean: torch.Tensor
     weights: torch.Tensor | None
+    wishes: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What computes a step.
+
+    Args:
+        compute: Returns what some rows cost, with gradient.
+        backward: Adds the gradient of a scalar.
+        parameters: What is trained.
+        where: Step and stage, for messages.
+        team: The processes that take the step together; None: this one alone.
+        silently: A context in which gradients are not exchanged between processes.
+        wishes: Whether this process wants to stop and to write a checkpoint after the step.
+    """
+
+    compute: Callable[[np.ndarray], Part]
+    backward: Callable[[torch.Tensor], None]
+    parameters: Sequence[torch.nn.Parameter]
+    where: str
+    team: Team | None = None
+    silently: Callable[[], AbstractContextManager[Any]] = nullcontext
+    wishes: tuple[bool, bool] = (False, False)
 
 
 class MicroBatches:
@@ -61,42 +89,43 @@ class MicroBatches:
         self._streams = streams
         self._on_note = on_note
 
-    def gradients(
-        self,
-        rows: np.ndarray,
-        compute: Callable[[np.ndarray], Part],
-        backward: Callable[[torch.Tensor], None],
-        parameters: Sequence[torch.nn.Parameter],
-        where: str,
-    ) -> StepLoss:
+    def gradients(self, rows: np.ndarray, work: Work) -> StepLoss:
         """Add the gradient of the rows' mean loss to parameters that have none yet.
 
         Args:
-            rows: ``(B,)`` the step's rows.
-            compute: Returns what some of them cost, with gradient.
-            backward: Adds the gradient of a scalar.
-            parameters: What is trained.
-            where: Step and stage, for messages.
+            rows: ``(B,)`` the step's rows; with several processes, those of all.
+            work: What computes them.
 
         Raises:
-            TrainingError: If the memory does not do for a single row.
+            TrainingError: If the memory does not do for a single row, or in one of several processes.
         """
         while True:
             before = self._streams.state_dict()
             try:
-                return _sum(rows, self.size, compute, backward, parameters)
+                if work.team is not None and work.team.size > 1:
+                    return _sum_of_team(rows, self.size, work, work.team)
+                return _sum(rows, self.size, work)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self._halve(len(rows), where, reason)
-            for parameter in parameters:
+            self._halve(len(rows), work, reason)
+            for parameter in work.parameters:
                 parameter.grad = None
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             self._streams.load_state_dict(before)
 
-    def _halve(self, rows: int, where: str, reason: str) -> None:
+    def _halve(self, rows: int, work: Work, reason: str) -> None:
+        where = work.where
+        if work.team is not None and work.team.size > 1:
+            # The others are waiting for this one's gradients and know nothing of it.
+            at_once = min(self.size or rows, len(work.team.part(np.arange(rows))))
+            raise TrainingError(
+                f"training stopped at {where}: out of memory in process {work.team.rank} with {at_once} rows at once "
+                f"({reason}).",
+                hint=f"Set train.micro_batch_size to less than {at_once}; the steps stay the same.",
+            )
         at_once = min(self.size or rows, rows)
         if at_once == 1:
             raise TrainingError(
@@ -117,28 +146,51 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in PROCESSOR_IS_FULL)
 
 
-def _sum(
-    rows: np.ndarray,
-    size: int | None,
-    compute: Callable[[np.ndarray], Part],
-    backward: Callable[[torch.Tensor], None],
-    parameters: Sequence[torch.nn.Parameter],
-) -> StepLoss:
+def _sum(rows: np.ndarray, size: int | None, work: Work) -> StepLoss:
     if size is None or size >= len(rows):
-        part = compute(rows)
+        part = work.compute(rows)
         mean = part.sum.mean
-        backward(mean)
+        work.backward(mean)
         return StepLoss(mean.detach(), part.weights)
     totals, shares, weights = [], [], []
     for start in range(0, len(rows), size):
-        part = compute(rows[start : start + size])
-        backward(part.sum.total / len(rows))
+        part = work.compute(rows[start : start + size])
+        work.backward(part.sum.total / len(rows))
         totals.append(part.sum.total.detach())
         shares.append(part.sum.share.detach())
         weights.append(part.weights)
     share = torch.stack(shares).sum()
-    # What to divide by is known only now: it may depend on the logits of all parts.
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    torch._foreach_mul_(gradients, len(rows) / share)
+    _scale(work.parameters, len(rows) / share)
     known = [weight for weight in weights if weight is not None]
     return StepLoss(torch.stack(totals).sum() / share, torch.cat(known) if known else None)
+
+
+def _sum_of_team(rows: np.ndarray, size: int | None, work: Work, team: Team) -> StepLoss:
+    """Compute this process's part; gradients, losses, weights and wishes become those of all processes."""
+    mine = team.part(rows)
+    size = size or len(mine)
+    starts = range(0, len(mine), size)
+    told = torch.zeros(4 + len(rows), dtype=torch.float64)
+    is_weighed = False
+    for start in starts:
+        with work.silently() if start != starts[-1] else nullcontext():
+            part = work.compute(mine[start : start + size])
+            # Processes' gradients are averaged, and here they have to be summed.
+            work.backward(part.sum.total * (team.size / len(rows)))
+        told = told.to(part.sum.total.device)
+        own = told[4 + team.rank :: team.size]
+        told[0] += part.sum.total.detach()
+        told[1] += part.sum.share.detach()
+        if part.weights is not None:
+            is_weighed = True
+            own[start : start + size] = part.weights.detach()
+    told[2], told[3] = work.wishes
+    told = team.add_up(told)
+    _scale(work.parameters, (len(rows) / told[1]).float())
+    return StepLoss((told[0] / told[1]).float(), told[4:] if is_weighed else None, told[2:4])
+
+
+def _scale(parameters: Sequence[torch.nn.Parameter], factor: torch.Tensor) -> None:
+    """Multiply gradients by what is known only after all parts: what to divide by may depend on their logits."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    torch._foreach_mul_(gradients, factor)

@@ -78,7 +78,7 @@ def capture(loop: Loop, done: int, optimizer: Any, selection: Selection | None) 
         "weights": loop.classifier.state_dict(),
         "vocabulary": {"kept": 1.0 if loop.vocabulary is None else loop.vocabulary.kept},
         "seen": loop.seen.state_dict(),
-        "streams": loop.streams.state_dict(),
+        "streams": loop.team.gather(loop.streams.state_dict()),
         "optimizer": flat_optimizer(optimizer),
     }
     if selection is not None:

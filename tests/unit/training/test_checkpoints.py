@@ -33,6 +33,7 @@ WAYS = {
     "lora": {"lora": {"rank": 2, "dropout": 0.2}, "keep": "best", "evaluate_every": 3},
     "layers computed twice": {"gradient_checkpointing": True, "head": {"kind": "attention", "layers": 1}},
     "lion, deeper slower": {"optimizer": "lion", "schedule": "cosine_restarts", "layer_decay": 0.7, "lr": 1e-4},
+    "falling rates": {"layer_decay": 0.9, "schedule": "cosine", "optimizer": "sgd"},
     "micro-batches": {"micro_batch_size": 3},
     "frozen": {"trainable": 1, "steps": 40, "checkpoint_every": 7},
 }
@@ -88,6 +89,13 @@ def test_a_training_that_was_cut_off_twice_equals_one_that_was_not(settings, tmp
     same(trained(chosen, Running(on_note=told.append, folder=tmp_path)), whole)
     last = (steps - 3) // chosen["checkpoint_every"] * chosen["checkpoint_every"]
     assert told[0] == f"carries on after step {last} of {steps}, from its checkpoint"
+
+
+def test_updates_beside_the_weights_go_through_a_checkpoint(settings, tmp_path):
+    pytest.importorskip("peft")
+    chosen = {**settings, "lora": {"rank": 2}}
+    cut_at(chosen, tmp_path, 7)
+    same(trained(chosen, Running(folder=tmp_path)), trained(chosen))
 
 
 @pytest.fixture(scope="module")

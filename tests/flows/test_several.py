@@ -1,0 +1,178 @@
+"""One model trained by two processes: the same losses as one, one voice, and an end when one of them dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from augtune.core.files import read_jsonl
+from augtune.experiment.run import run
+from augtune.model.fitted import Fitted
+from augtune.training.settings import TrainSettings
+from augtune.training.train import train
+from flows.small import write_task
+from training_rows import human_rows
+
+pytestmark = pytest.mark.slow
+
+TRAIN = {"steps": 8, "batch_size": 9, "dropout": 0, "precision": "fp32", "lr": 1e-3, "checkpoint_every": 2}
+ARMS = {
+    "plain": {},
+    "weighed": {"train": {"loss": {"kind": "cross_entropy", "class_weights": "inverse"}, "micro_batch_size": 2}},
+    "two-stage": {"train": {"recipe": {"kind": "two_stage", "variant": "both"}}},
+    "dimp": {"train": {"recipe": "dimp"}},
+    "with dropout": {"train": {"dropout": 0.2, "steps": 80}},
+}
+
+
+def command(*arguments, several=("-m", "augtune")):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    return subprocess.Popen(
+        [sys.executable, *several, *map(str, arguments)], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def finished(process, seconds=120):
+    out, err = process.communicate(timeout=seconds)
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory, tiny_encoder):
+    folder = tmp_path_factory.mktemp("several")
+    task = write_task(folder / "task")
+    written = {"kind": "imported", "path": str(task / "synthetic_model.jsonl")}
+    wanted = {
+        "name": "small", "seeds": [0], "data": {"source": str(task)}, "generate": written,
+        "curate": [{"kind": "contamination", "measure": "jaccard", "threshold": 0.99}],
+        "train": {"encoder": tiny_encoder, **TRAIN}, "arms": ARMS, "evaluate": {"resamples": 100},
+    }  # fmt: skip
+    (folder / "small.yaml").write_text(json.dumps(wanted))
+    return folder / "small.yaml"
+
+
+@pytest.fixture(scope="module")
+def by_two(file):
+    code, out, err = finished(command("run", file, "--out", file.parent / "two", "--processes", 2))
+    assert code == 0, err
+    return file.parent / "two" / "small", out, err
+
+
+def losses(folder, arm):
+    return [row["loss"] for row in read_jsonl(folder / "history" / arm / "seed-0.jsonl")]
+
+
+def test_two_processes_give_the_losses_of_one_and_one_voice(file, by_two):
+    folder, out, err = by_two
+    run(file, out=file.parent / "one")
+    for arm in ("plain", "weighed", "two-stage", "dimp"):
+        np.testing.assert_allclose(losses(folder, arm), losses(file.parent / "one" / "small", arm), rtol=1e-5)
+    weights = [
+        read_jsonl(where / "data" / "dimp" / "weights.jsonl") for where in (folder, file.parent / "one" / "small")
+    ]
+    assert [row["id"] for row in weights[0]] == [row["id"] for row in weights[1]]
+    np.testing.assert_allclose(*([row["weight"] for row in rows] for rows in weights), rtol=1e-4)
+    assert out.count("Highest macro-F1") == 1
+    assert err.count("train     plain · seed 0: …") == 1
+    assert "warning" not in err.lower()
+
+
+def helper(process):
+    """Return the id of the second of the processes a command started, or None while there is none."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"\0PPid:\t{process.pid}\n" not in "\0" + (folder / "status").read_text().replace("\n", "\n\0"):
+                continue
+            if b"\0RANK=1\0" in b"\0" + (folder / "environ").read_bytes():
+                return int(folder.name)
+        except OSError:
+            continue
+    return None
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for the process in /proc")
+def test_a_dead_process_ends_the_run_with_an_error_and_the_same_command_carries_on(file, by_two):
+    arguments = ("run", file, "--out", file.parent / "cut", "--processes", 2, "arms.plain={train: {dropout: 0.2}}",
+                 "train.steps=400", "train.checkpoint_every=3", "seeds=[0]")  # fmt: skip
+    process = command(*arguments)
+    deadline = time.monotonic() + 60
+    while not list((file.parent / "cut").rglob("*-step-*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(helper(process), signal.SIGKILL)
+    code, _, err = finished(process, 60)
+    assert code == 2
+    assert err.endswith(
+        "error: process 1 of 2 was ended by SIGKILL, and the others with it.\n"
+        "  The same command carries on from the last checkpoint. SIGKILL often means that memory ran out.\n"
+    )
+
+
+def test_ctrl_c_reaches_the_first_process_and_the_run_is_carried_on_bit_for_bit(file, by_two):
+    arguments = ("run", file, "--out", file.parent / "stopped", "--processes", 2)
+    process = command(*arguments)
+    events = file.parent / "stopped" / "small" / "events.jsonl"
+    deadline = time.monotonic() + 60
+    while "with dropout" not in (events.read_text() if events.exists() else "") and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)  # the terminal sends it to every process of the command
+    os.kill(first(process), signal.SIGINT)
+    code, _, err = finished(process, 60)
+    assert code == 130, err
+    code, _, err = finished(command(*arguments))
+    assert code == 0, err
+    for arm in ARMS:
+        assert losses(file.parent / "stopped" / "small", arm) == losses(by_two[0], arm)
+
+
+def first(process):
+    other = helper(process)
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status = (folder / "status").read_text()
+            if f"PPid:\t{process.pid}\n" in status and int(folder.name) != other:
+                if b"\0RANK=0\0" in b"\0" + (folder / "environ").read_bytes():
+                    return int(folder.name)
+        except OSError:
+            continue
+    raise AssertionError("there is no first process")
+
+
+def test_torchrun_trains_one_model_too(tiny_encoder, tmp_path):
+    rows = human_rows(24, "train")
+    lines = [json.dumps({"text": row.text, "label": row.label}) for row in rows]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines))
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "augtune")
+    changes = [part for key in ("batch_size", "dropout", "precision") for part in ("--set", f"{key}={TRAIN[key]}")]
+    process = command(
+        "train", tmp_path / "train.jsonl", "--encoder", tiny_encoder, "--steps", 6, *changes, "--out", tmp_path / "model",
+        several=torchrun,
+    )  # fmt: skip
+    code, out, err = finished(process)
+    assert code == 0, err
+    assert out.count("saved:") == 1
+    settings = TrainSettings(
+        encoder=tiny_encoder, steps=6, **{key: TRAIN[key] for key in ("batch_size", "dropout", "precision")}
+    )
+    whole = train(rows, settings=settings)
+    found = [row["loss"] for row in Fitted.load(tmp_path / "model").history]
+    np.testing.assert_allclose(found, [row["loss"] for row in whole.history], rtol=1e-5)
+
+
+def test_what_is_wrong_is_said_once_and_ends_both(file, tmp_path):
+    code, _, err = finished(
+        command("run", file, "--out", tmp_path, "--processes", 2, "train.batch_size=1", "arms={plain: {}}")
+    )
+    assert code == 2
+    assert err.endswith(
+        "error: batch_size: 1 rows of a step cannot be shared by 2 processes\n"
+        "  Raise train.batch_size, or use fewer processes.\n"
+    )
