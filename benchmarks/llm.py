@@ -228,7 +228,7 @@ def measure(url: str, folder: str, *, quick: bool) -> bool:
     print(f"augtune is faster by             {mine / one_by_one:8.0f} x", flush=True)
     apart, here = (first_reply(url, folder, own_process=own) for own in (True, False))
     print(
-        f"first reply, fresh process       {apart:8.2f} s         {here:.2f} s without a process for the calls",
+        f"first reply, fresh process       {apart:8.2f} s         {here:.2f} s with own_process: false",
         flush=True,
     )
     kept = 1_000 if quick else 10_000

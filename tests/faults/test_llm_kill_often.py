@@ -160,6 +160,7 @@ def test_a_run_killed_now_and_then_makes_each_call_once(server: Counting, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # half a minute where nothing else runs; it is 21 starts of a program
 def test_20_kills_in_500_calls_make_each_call_once(server: Counting, tmp_path: Path):
     server.wait_s = 0.05
     check_kills(server, tmp_path, rows=235, kills=20, seed=3)
