@@ -113,9 +113,10 @@ class Sending:
         if self._helper is not None and not self._helper.is_ready:
             limit_s += START_S
         done, _ = await asyncio.wait([call.coming], timeout=limit_s)
-        if not done and self._helper is not None:
-            self._helper.process.kill()  # it keeps to the time limit by itself, unless it hangs
-        await asyncio.wait([call.coming])
+        if not done:
+            if self._helper is not None:
+                self._helper.process.kill()  # it keeps to the time limit by itself, unless it hangs
+            await asyncio.wait([call.coming])
         if isinstance(call.outcome, Reply):
             return call.outcome
         raise call.outcome or AssertionError("unreachable")
