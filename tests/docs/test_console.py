@@ -34,9 +34,10 @@ def test_there_are_blocks():
 
 @pytest.mark.parametrize(("command", "told"), BLOCKS)
 def test_block_prints_what_the_page_says(command, told, tmp_path):
-    for file in (ROOT / "examples" / "helpdesk").iterdir():
-        if file.is_file():
-            shutil.copy(file, tmp_path)
+    for folder in ("helpdesk", "labels"):
+        for file in (ROOT / "examples" / folder).iterdir():
+            if file.is_file():
+                shutil.copy(file, tmp_path)
     program, *arguments = shlex.split(command)
     assert program == "augtune"
     done = subprocess.run(

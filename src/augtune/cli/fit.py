@@ -50,6 +50,7 @@ def fit(
     """
     from augtune.cli.inputs import human_splits, language_model
     from augtune.cli.steps import end_stopped, keep, trained
+    from augtune.evaluation.metrics import BY_TASK, DEFAULT_METRICS
     from augtune.evaluation.scores import evaluate
 
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
@@ -70,13 +71,14 @@ def fit(
     if model is not None:
         rows = human + _written(human, held_out, model, (per_class, encoder, seed))
     fitted = trained(rows, chosen, settings or (), seed=seed, out=out)
-    scores = evaluate(fitted.predict(held_out), held_out)
+    metrics = BY_TASK.get(human.labels.task, DEFAULT_METRICS)
+    scores = evaluate(fitted.predict(held_out), held_out, metrics)
     saved = keep(fitted, out)
     print(f"trained on {len(human)} human rows and {len(rows) - len(human)} synthetic ones: {fitted}")
     print(f"{told}:\n  {scores}")
     if model is not None and not fitted.was_stopped:
         plain = trained(human, {**chosen, "recipe": "vanilla"}, (), seed=seed)
-        print(f"without the synthetic rows, recipe vanilla:\n  {evaluate(plain.predict(held_out), held_out)}")
+        print(f"without the synthetic rows, recipe vanilla:\n  {evaluate(plain.predict(held_out), held_out, metrics)}")
         print("That is one seed each; augtune run compares over several and says what is beyond chance.")
     print(f"saved: {saved}")
     if fitted.was_stopped:

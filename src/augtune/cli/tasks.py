@@ -61,7 +61,9 @@ class LabelOptions:
 
     def seen(self, table: Table, column: str) -> LabelOptions:
         """Return the options with the task that a column shows: lists of labels are several."""
-        lists = self.task is None and any(isinstance(row.get(column), list) for row in table.rows)
+        from augtune.data.label_sets import listed_in
+
+        lists = self.task is None and all(listed_in(row.get(column)) is not None for row in table.rows)
         return LabelOptions("multi_label", self.separator, self.order) if lists else self
 
     def values(self, table: Table, column: str) -> list[LabelValue]:

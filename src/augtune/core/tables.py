@@ -93,6 +93,15 @@ class Predictions:
             return np.asarray(np.where(self.marks, self.probabilities, 1 - self.probabilities).mean(axis=1))
         return np.asarray(self.probabilities.max(axis=1))
 
+    @property
+    def expected(self) -> np.ndarray:
+        """Expected position of each row on the scale of labels with an order, ``(N,)``.
+
+        Raises:
+            DataError: If the labels have no order.
+        """
+        return np.asarray(self.probabilities @ np.array(self.labels.positions))
+
     def _named(self) -> list[list[str]]:
         return [[name for name, has in zip(self.labels, row, strict=True) if has] for row in self.marks]
 
@@ -130,14 +139,18 @@ class Predictions:
     def to_rows(self, truth: Mapping[str, LabelValue] | None = None) -> Iterable[dict[str, Any]]:
         """Yield one JSON object per row: id, label (where the truth is given), predicted, probabilities.
 
-        Where a row may have several labels, label and predicted are lists of names.
+        Where a row may have several labels, label and predicted are lists of names; where labels have an order,
+        ``expected`` is the row's expected position.
         """
+        expected = self.expected if self.labels.task == "ordinal" else None
         predicted: Sequence[LabelValue] = self._named() if self.labels.has_many else self.predicted
         for i, name in enumerate(self.ids):
             row: dict[str, Any] = {"id": name}
             if truth is not None:
                 row["label"] = truth[name]
             row["predicted"] = predicted[i]
+            if expected is not None:
+                row["expected"] = float(expected[i])
             row["probabilities"] = dict(zip(self.labels, map(float, self.probabilities[i]), strict=True))
             yield row
 

@@ -10,7 +10,7 @@ from augtune.core.errors import DataError
 from augtune.data.classes import is_null, value_of
 from augtune.data.tables import Table
 
-__all__ = ["label_set", "sets_of"]
+__all__ = ["label_set", "listed_in", "sets_of"]
 
 
 def sets_of(table: Table, column: str, separator: str | None) -> list[list[str]]:
@@ -38,18 +38,27 @@ def label_set(value: Any, table: Table, index: int, column: str, separator: str 
     return found
 
 
-def _cells(value: Any, separator: str | None, where: str) -> Sequence[Any]:
+def listed_in(value: Any) -> Sequence[Any] | None:
+    """Return the list that a cell holds, as a list or as JSON text; None if it holds none."""
     if isinstance(value, (list, tuple)):
         return value
+    if not isinstance(value, str) or not value.strip().startswith("["):
+        return None
+    try:
+        written = json.loads(value)
+    except ValueError:
+        return None
+    return written if isinstance(written, list) else None
+
+
+def _cells(value: Any, separator: str | None, where: str) -> Sequence[Any]:
+    written = listed_in(value)
+    if written is not None:
+        return written
     if separator is not None and (value is None or isinstance(value, str)):
         # A cell of a csv file cannot say "no label" but by being empty.
         parts = [part.strip() for part in (value or "").split(separator)]
         return [part for part in parts if part]
-    if isinstance(value, str) and value.strip().startswith("["):
-        try:
-            return list(json.loads(value))
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{where}: not a JSON list of labels: {value!r}.") from error
     if is_null(value, False):
         raise DataError(f"{where}: the labels are missing.", hint="Write [] for a row that has none of them.")
     raise DataError(

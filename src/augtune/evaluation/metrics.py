@@ -22,6 +22,7 @@ from augtune.evaluation import METRICS
 from augtune.evaluation.answers import marked, right
 
 __all__ = [
+    "BY_TASK",
     "DEFAULT_METRICS",
     "Accuracy",
     "BalancedAccuracy",
@@ -43,6 +44,11 @@ __all__ = [
 ]
 
 DEFAULT_METRICS = ("macro_f1", "accuracy")
+BY_TASK: Mapping[str, tuple[str, ...]] = {
+    "multi_label": ("macro_f1", "micro_f1", "accuracy"),
+    "ordinal": ("mae", "qwk", "accuracy"),
+}
+"""What tells most of tasks other than one label per row."""
 EVERY: tuple[TaskName, ...] = ("single_label", "ordinal", "multi_label")
 
 

@@ -136,6 +136,15 @@ def test_names_do_not_tell_their_order():
     )
 
 
+def test_predictions_on_a_scale_say_where_they_expect_the_row():
+    stars = Labels(("1", "2", "5"), task="ordinal")
+    made = Predictions(("a",), np.array([[0.5, 0.0, 0.5]]), stars)
+    assert next(iter(made.to_rows()))["expected"] == 3.0
+    assert Predictions.from_rows(made.to_rows(), stars).expected.tolist() == [3.0]
+    with pytest.raises(DataError, match="no order that was declared"):
+        _ = Predictions(("a",), np.array([[0.5, 0.5]]), Labels(("1", "2"))).expected
+
+
 def test_misfit_names_the_tasks_there_are():
     assert (
         unfit("loss bce", ("multi_label",), "ordinal") == "loss bce: made for data.task multi_label; here it is ordinal"

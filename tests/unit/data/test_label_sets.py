@@ -18,6 +18,8 @@ from augtune.core.seeds import generator
 from augtune.data import load, sample
 from augtune.data.classes import MEASURED
 
+SEPARATED = "  If labels stand in one text, name what is between them: data.separator: '|' in YAML, --separator '|'."
+
 
 def write(path: Path, *lines: str) -> Path:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -35,6 +37,11 @@ def test_labels_of_a_csv_are_split_at_the_separator(tmp_path):
     rows = load(path, task="multi_label", separator="|").train
     assert rows.labels == Labels(("anger", "fear", "joy"), task="multi_label")
     assert rows.label_values == (["fear", "joy"], [], ["anger"])
+
+
+def test_lists_written_as_json_are_read_from_a_csv(tmp_path):
+    path = write(tmp_path / "x.csv", "text,label", 'a,"[""joy"", ""fear""]"', "b,[]")
+    assert load(path, task="multi_label").train.label_values == (["fear", "joy"], [])
 
 
 def test_lists_of_labels_come_from_json_and_parquet(tmp_path):
@@ -70,13 +77,12 @@ def test_given_labels_keep_their_order_and_rename(tmp_path):
     [
         (
             '"joy|fear"',
-            "column 'label': expected a list of labels, got 'joy|fear'.\n"
-            "  If labels stand in one text, name what is between them: data.separator: '|' in YAML, --separator '|'.",
+            "column 'label': expected a list of labels, got 'joy|fear'.\n" + SEPARATED,
         ),
         ("null", "column 'label': the labels are missing.\n  Write [] for a row that has none of them."),
         ('["joy", "joy"]', "label 'joy' is given twice (column 'label')."),
         ('["joy", null]', "the label is missing (column 'label').\n  Label or remove the row."),
-        ('"[joy"', "column 'label': not a JSON list of labels: '[joy'."),
+        ('"[joy"', "column 'label': expected a list of labels, got '[joy'.\n" + SEPARATED),
     ],
 )
 def test_cell_that_is_no_list_of_labels_is_refused_with_file_and_line(tmp_path, cell, told):

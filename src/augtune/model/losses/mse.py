@@ -29,7 +29,8 @@ class Mse(Loss):
     squared: Literal["expectation", "cdf"] = "expectation"
     """What is squared: the distance between the expected positions of prediction and target, or, summed over the gaps
     of the scale, between their cumulative probabilities (ranked probability score, Epstein 1969). expectation leaves
-    open how the probability is spread around its mean; cdf also rewards a prediction that is sure of a label."""
+    open how the probability is spread around its mean, so that the most probable label says little and the expected
+    position is what to use; cdf trains both."""
     positions: tuple[float, ...] | None = None
     """Position of each label; None: the labels' own numbers, else 0, 1, 2 and so on."""
 
