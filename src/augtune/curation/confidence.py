@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from augtune.core.dataset import Dataset
+from augtune.core.dataset import Dataset, Example
 from augtune.core.errors import DataError, SettingsError
 from augtune.core.folds import spread
 from augtune.core.outcomes import Curation, Dropped
@@ -79,7 +79,7 @@ class Confidence(Step):
         gone = dict(zip(synthetic.ids, self._doubtful(synthetic, verdict.share), strict=True))
         by_id = {row.id: i for i, row in enumerate(synthetic)}
         dropped = tuple(
-            Dropped(row, self.kind, self._because(verdict, by_id[row.id], rows), "doubtful label")
+            Dropped(row, self.kind, self._because(verdict, by_id[row.id], row), "doubtful label")
             for row in rows
             if gone.get(row.id, False)
         )
@@ -110,16 +110,18 @@ class Confidence(Step):
             gone[inside[np.argsort(-shares[inside], kind="stable")[stay:]]] = True
         return gone
 
-    def _because(self, verdict: _Verdict, i: int, rows: Dataset) -> str:
+    def _because(self, verdict: _Verdict, i: int, row: Example) -> str:
         best = int(verdict.table[i].argmax())
         said = f"label found {verdict.share[i]:.0%} likely by a classifier of the {self.trained_on} rows"
-        return f"{said}, which says {rows.labels[best]!r} ({verdict.table[i, best]:.0%})"
+        other = verdict.names[best]
+        return said if other == row.label else f"{said}, which says {other!r} ({verdict.table[i, best]:.0%})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Verdict:
     """What the classifier says: ``(N, K)`` probabilities, and ``(N,)`` that of each row's own, maybe soft, label."""
 
+    names: tuple[str, ...]
     table: np.ndarray
     share: np.ndarray
 
@@ -138,7 +140,7 @@ def _judged(step: Confidence, rows: Dataset, judge: Dataset, context: Context) -
             inside = fold_of == fold
             probe = fit_probe(vectors[~inside], targets[~inside])
             table[inside] = np.exp(probe.log_probabilities(vectors[inside]))
-    return _Verdict(table, (table * rows.targets()).sum(axis=1))
+    return _Verdict(rows.labels.names, table, (table * rows.targets()).sum(axis=1))
 
 
 def _vectors(rows: Dataset, context: Context, encoder: str | None) -> np.ndarray:

@@ -129,3 +129,9 @@ def test_settings_that_contradict_each_other_are_refused(fields, message):
     with pytest.raises(SettingsError) as caught:
         Confidence(**fields)
     assert str(caught.value) == message
+
+
+def test_the_record_names_no_other_label_where_the_classifier_agrees(context):
+    right = MADE.take([i for i in range(40) if i not in WRONG])
+    record = Confidence(keep=0.5).apply(right, context).dropped[0]
+    assert record.because == "label found 97% likely by a classifier of the human rows"
