@@ -50,8 +50,8 @@ class Hu2019(Recipe):
     """Parameters the virtual step moves: the head's; the head's and so many top layers'; or all, as in the papers,
     which costs a pass through the encoder for each row."""
     w_init: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """Every row's weight before its first visit, 1 in the paper. The slopes of the head alone are near 0.001; so small a start
-    lets them be heard sooner."""
+    """Every row's weight before its first visit, 1 in the paper. Slopes of the head alone are near 0.001; so small a
+    start lets them be heard sooner."""
     w_decay: float = Field(default=5.0, ge=1, allow_inf_nan=False)
     """What a weight is divided by at each visit before the slope is taken off."""
     norm: Literal["linear", "softmax"] = "linear"
