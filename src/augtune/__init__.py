@@ -55,10 +55,11 @@ if TYPE_CHECKING:
     from augtune.reporting.html import report
     from augtune.training.calibrating import calibrate
     from augtune.training.checkers import make_checkers
-    from augtune.training.recipes import Dimp, Imp, TwoStage, Vanilla
+    from augtune.training.recipes import Curriculum, Dimp, Imp, Quality, Stages, TwoStage, Vanilla
     from augtune.training.settings import TrainSettings
     from augtune.training.tables import Checkers
     from augtune.training.train import train
+    from augtune.training.weigh import weigh
 
 __version__ = "0.1.0"
 
@@ -75,6 +76,7 @@ _HOME = {
     "Contamination": "curation.contamination",
     "Cost": "core.outcomes",
     "Curation": "core.outcomes",
+    "Curriculum": "training.recipes",
     "DataError": "core.errors",
     "Dataset": "core.dataset",
     "Dedup": "curation.dedup",
@@ -98,6 +100,7 @@ _HOME = {
     "Notebook": "generation.notebook",
     "Predictions": "core.tables",
     "ProviderError": "core.errors",
+    "Quality": "training.recipes",
     "Rephrase": "generation.rephrase",
     "Results": "experiment.results",
     "RouteSettings": "collaboration.route",
@@ -107,6 +110,7 @@ _HOME = {
     "Scores": "evaluation.scores",
     "SettingsError": "core.errors",
     "Splits": "core.dataset",
+    "Stages": "training.recipes",
     "TrainSettings": "training.settings",
     "TuneSettings": "collaboration.tune.settings",
     "TwoStage": "training.recipes",
@@ -131,6 +135,7 @@ _HOME = {
     "same_model": "collaboration.guard",
     "sample": "data.sample",
     "train": "training.train",
+    "weigh": "training.weigh",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -7,7 +7,7 @@ import importlib.metadata
 import importlib.util
 import platform
 import textwrap
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import typer
 
@@ -18,6 +18,7 @@ SORTS = {
     "curation": "augtune.curation:STEPS",
     "recipes": "augtune.training:RECIPES",
     "losses": "augtune.model:LOSSES",
+    "weightings": "augtune.training:WEIGHTINGS",
     "heads": "augtune.model:HEADS",
     "mixings": "augtune.model:MIXINGS",
     "optimizers": "augtune.training:OPTIMIZERS",
@@ -32,6 +33,7 @@ SUMMARIES = {
     "curation": "Steps that drop rows unfit to train on.",
     "recipes": "Ways to train: stages and weights.",
     "losses": "What a row costs in training.",
+    "weightings": "What checkers make of rows: weights of a stage (two_stage, stages).",
     "heads": "How a text's token vectors become class scores.",
     "mixings": "Ways to train on mixes of two rows (train.mix).",
     "optimizers": "How a gradient moves the weights.",
@@ -135,7 +137,19 @@ def _fields(settings: Any) -> str:
             " ".join((found.description or "").split()), 100, initial_indent="    ", subsequent_indent="    "
         )
         blocks.append(f"{name}: {describe_type(found.annotation)}, {default}\n{about}".rstrip())
+        inner = _listed(found.annotation)
+        if inner is not None:
+            blocks.append(textwrap.indent(f"keys of each:\n{_fields(inner)}", "    "))
     return "\n".join(blocks)
+
+
+def _listed(annotation: Any) -> Any:
+    """Return the settings that a field holds a list of, or None."""
+    from augtune.core.settings import Settings
+
+    if get_origin(annotation) not in (list, tuple):
+        return None
+    return next((one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, Settings)), None)
 
 
 def _default(found: Any) -> str:

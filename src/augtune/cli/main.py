@@ -16,7 +16,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from augtune.cli import catalogs, collaborate, comparing, experiments, fit, inspecting, measure, steps, use
+from augtune.cli import catalogs, collaborate, comparing, experiments, fit, inspecting, measure, steps, use, weighing
 from augtune.core.errors import AugtuneError
 from augtune.core.launched import is_helper, is_one_of_several
 
@@ -109,7 +109,7 @@ def _options(
         os.environ["AUGTUNE_DEBUG"] = "1"
 
 
-for _group in (experiments, steps, inspecting, measure, comparing, collaborate, fit, use, catalogs):
+for _group in (experiments, steps, inspecting, weighing, measure, comparing, collaborate, fit, use, catalogs):
     for _command in _group.COMMANDS:
         app.command(name=_command.__name__.strip("_"))(_command)
 

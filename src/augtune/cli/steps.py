@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,16 @@ from augtune.cli.several import PROCESSES, start_several
 from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 
 if TYPE_CHECKING:
+    from augtune.core.dataset import Dataset
     from augtune.core.labels import Labels
     from augtune.core.outcomes import Dropped
     from augtune.model.fitted import Fitted
+    from augtune.training.tables import Checkers
 
 __all__ = ["COMMANDS", "LLM", "end_stopped", "keep", "trained", "write_dropped"]
 
 INTERRUPTED = 130
+WEIGHTS = "weights.jsonl"
 
 ROWS = typer.Argument(..., metavar="FILE", help="Human rows: csv, tsv, json, jsonl, parquet.", show_default=False)
 LLM = typer.Option(None, "--llm", metavar="MODEL", help="The language model, PROVIDER/MODEL.")
@@ -152,7 +155,6 @@ def train(
         return
 
     from augtune.cli.inputs import human_splits, synthetic_rows
-    from augtune.core.dataset import Dataset
 
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
     columns["told"] = LabelOptions(task, separator, order)
@@ -160,10 +162,14 @@ def train(
     select = None if validation is None else human_splits(validation, **columns, labels=human.labels).train
     rows: Dataset = human if synthetic is None else human + synthetic_rows(synthetic, human)
     chosen = {"encoder": encoder, "recipe": recipe, "steps": steps}
-    fitted = trained(rows, chosen, settings or (), seed=seed, validation=select, out=out)
+    made: list[Checkers] = []
+    on_checkers = made.append
+    fitted = trained(rows, chosen, settings or (), seed=seed, validation=select, out=out, on_checkers=on_checkers)
     saved = keep(fitted, out)
     print(f"{fitted} · {len(human)} human rows, {len(rows) - len(human)} synthetic ones · {fitted.precision}")
     print(f"saved: {saved}")
+    if fitted.weights is not None:
+        print(f"weights: {fitted.weights} · {_write_weights(fitted, rows, made, saved / WEIGHTS)}")
     if fitted.was_stopped:
         if select is not None:
             from augtune.evaluation.scores import evaluate
@@ -180,6 +186,7 @@ def trained(
     seed: int,
     validation: Any = None,
     out: Path | None = None,
+    on_checkers: Callable[[Checkers], None] | None = None,
 ) -> Any:
     """Return a classifier trained with the given settings and ``key=value`` changes, its progress on the screen.
 
@@ -190,6 +197,7 @@ def trained(
         seed: Of the training.
         validation: To select on.
         out: Where the model will be saved: checkpoints lie beside it, and Ctrl-C ends training with what there is.
+        on_checkers: Called with what the checkers say, where the recipe has any.
     """
     from augtune.cli.screen import Screen
     from augtune.experiment.document import override
@@ -209,12 +217,24 @@ def trained(
         def on_note(sentence: str) -> None:
             screen({"event": "note", "stage": "train", "about": about, "message": sentence})
 
-        running = Running(on_step=on_step, on_note=on_note)
+        running = Running(on_step=on_step, on_note=on_note, on_checkers=on_checkers)
         if out is not None:
             running = replace(running, folder=beside(out), stop=screen.stop(), when_stopped="keep")
         fitted = fit(rows, validation=validation, seed=seed, settings=settings, running=running)
         screen({"event": "stage-done", "stage": "train", "about": about})
     return fitted
+
+
+def _write_weights(fitted: Fitted, rows: Dataset, made: Sequence[Checkers], path: Path) -> Path:
+    """Write what each synthetic row counted in training and what the checkers said of it, a row each."""
+    from augtune.core.files import write_jsonl
+    from augtune.training.tables import Checkers
+
+    place = {name: i for i, name in enumerate(rows.ids)}
+    weighed = rows.take([place[name] for name in fitted.weights.ids]) if fitted.weights is not None else rows
+    checkers = made[0] if made else Checkers()
+    write_jsonl(path, checkers.columns(weighed, fitted.weights))
+    return path
 
 
 def beside(out: Path) -> Path:

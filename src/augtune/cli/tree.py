@@ -175,13 +175,13 @@ def _checker(name: str, settings: TrainSettings, steps: int) -> str:
 
 def _stage_rows(stage: Stage) -> str:
     told = {"all": "all rows", "human": "the human rows", "synthetic": "the synthetic rows"}[stage.rows]
+    if stage.weighting is not None:
+        told += f" weighed by {stage.weighting.kind}"
     if stage.human_share is not None:
         first, last = stage.human_share
         share = f"{first:.0%}" if first == last else f"{first:.0%} to {last:.0%}"
         told += f", {share} of each batch human"
-    if stage.order == "easiest_first":
-        told += ", the easiest first"
-    return told if stage.weighting is None else f"{told} weighed by {stage.weighting.kind}"
+    return f"{told}, the easiest first" if stage.order == "easiest_first" else told
 
 
 def _trained(stage: Stage) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from augtune.core.encoders import locate, not_loadable
 from augtune.core.errors import AugtuneError, DataError, InputError, SettingsError
+from augtune.experiment.content import checker_problems
 from augtune.experiment.estimating import asking_of, tuning_of
 from augtune.experiment.plan import ArmPlan, Plan, read_plan
 from augtune.experiment.rows import HumanRows, human_rows
@@ -142,6 +143,7 @@ def _check_arm(arm: ArmPlan, human: HumanRows, problems: list[str]) -> None:
             settings.mix.places(depth)
         except SettingsError as error:
             problems.extend(f"{where}.train.{problem}" for problem in error.problems)
+    problems.extend(f"{where}.train.checkers.{told}" for told in checker_problems(settings, human.train.labels))
     for step in arm.steps:
         if getattr(step, "against", None) == "validation" and human.validation is None:
             problems.append(f"{where}: curate: {step.kind}.against: validation, but data.validation is none")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from augtune.core.encoders import locate
 from augtune.core.files import read_json
 from augtune.core.fingerprint import fingerprint
 from augtune.core.settings import Settings
 
-__all__ = ["VERSION", "encoder_content", "llm_content", "model_content", "settings_content"]
+if TYPE_CHECKING:
+    from augtune.core.labels import Labels
+    from augtune.training.settings import TrainSettings
+
+__all__ = ["VERSION", "checker_problems", "encoder_content", "llm_content", "model_content", "settings_content"]
 
 # Raised when a stage's result changes for the same settings, so that old run folders redo it.
 VERSION = 1
@@ -46,6 +50,29 @@ def encoder_content(name: str) -> str:
     """Return a fingerprint of an encoder: its name on the hub, or its configuration and the size of its weights."""
     path = Path(locate(name))
     return _content(path) if path.is_dir() else name
+
+
+def checker_problems(settings: TrainSettings, labels: Labels) -> list[str]:
+    """Return what is wrong with the saved checkers that a training needs, a line each.
+
+    Args:
+        settings: Of the training.
+        labels: Of the rows to be judged.
+    """
+    named = {"quality": settings.checkers.quality, "diversity": settings.checkers.diversity}
+    problems = []
+    for name in settings.recipe.needs:
+        path = named[name]
+        about = None if path is None else Path(path) / "augtune.json"
+        if about is None:
+            continue
+        if not about.is_file():
+            problems.append(f"{name}: expected the folder of a saved classifier, got {path}")
+            continue
+        own = tuple(read_json(about).get("labels", ()))
+        if set(own) != set(labels.names):
+            problems.append(f"{name}: the classifier's labels are {' · '.join(own)}, the rows' are {labels}")
+    return problems
 
 
 def model_content(folder: str) -> str:

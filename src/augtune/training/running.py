@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from augtune.training.tables import Checkers
 
 __all__ = ["Running", "Stop", "Stopped"]
 
@@ -58,6 +61,7 @@ class Running:
     Args:
         on_step: Called after each step with step, steps and loss.
         on_note: Called with each sentence its user has to know of; ``Fitted.notes`` holds those on the training itself.
+        on_checkers: Called with what the checkers say, where there are any, before the first step.
         folder: Where checkpoints are written and looked for; None: there are none.
         stop: What ends it before its last step; None: nothing does.
         when_stopped: ``raise``: write a checkpoint and raise ``Stopped``; ``keep``: write one and return what there is.
@@ -65,6 +69,7 @@ class Running:
 
     on_step: Callable[[int, int, float], None] | None = None
     on_note: Callable[[str], None] | None = None
+    on_checkers: Callable[[Checkers], None] | None = None
     folder: Path | None = None
     stop: Stop | None = None
     when_stopped: Literal["raise", "keep"] = "raise"

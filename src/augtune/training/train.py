@@ -62,6 +62,8 @@ def train(
     around = running or Running()
     if on_step is not None:
         around = replace(around, on_step=on_step)
+    if checkers is not None and around.on_checkers is not None:
+        around.on_checkers(checkers)
     return fit(Job(dataset, chosen, seed, validation, checkers, around))
 
 

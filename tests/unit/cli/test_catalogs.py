@@ -23,7 +23,7 @@ def test_ls_tells_names_and_a_line_about_each(sort, capsys):
 
 
 @pytest.mark.parametrize(
-    "sort", ["generators", "curation", "recipes", "losses", "heads", "optimizers", "schedules", "metrics"]
+    "sort", ["generators", "curation", "recipes", "losses", "weightings", "heads", "optimizers", "schedules", "metrics"]
 )
 def test_ls_shows_settings_of_every_method(sort, capsys):
     names = [line.split()[0] for line in told(["ls", sort], capsys).splitlines()]

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -163,3 +164,30 @@ def test_mixing_in_a_layer_the_encoder_has_not_is_refused():
     assert caught.value.problems == (
         "arms.mixed.train.mix.layers: the encoder has 6 layers, counted from 0: expected 0 to 5, got 6",
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (None, "expected the folder of a saved classifier, got {path}"),
+        (
+            ["yes", "no"],
+            "the classifier's labels are yes · no, the rows' are "
+            "billing · cancellation · delivery · login · malfunction · suggestion",
+        ),
+    ],
+)
+def test_saved_checkers_are_looked_at_before_anything_runs(tmp_path, labels, message):
+    if labels is not None:
+        (tmp_path / "augtune.json").write_text(json.dumps({"labels": labels}))
+    train = {"recipe": "quality", "checkers": {"quality": str(tmp_path)}}
+    with pytest.raises(SettingsError) as caught:
+        check(plan(arms={"weighed": {"train": train, "generate": {"kind": "eda"}}}))
+    assert caught.value.problems == (f"arms.weighed.train.checkers.quality: {message.format(path=tmp_path)}",)
+
+
+def test_saved_checkers_that_are_nowhere_are_told():
+    train = {"recipe": "quality", "checkers": {"quality": "nowhere"}}
+    with pytest.raises(SettingsError) as caught:
+        check(plan(arms={"weighed": {"train": train, "generate": {"kind": "eda"}}}))
+    assert caught.value.problems == ("arms.weighed.train.checkers.quality: no such file: nowhere",)
