@@ -39,10 +39,13 @@ class Questions:
             labels: The labels to choose from; a dataset's own by default.
 
         Raises:
-            DataError: If the labels are not given and the rows have none, or a text is empty.
+            DataError: If the labels are not given and the rows have none, a row may have several, or a text is empty.
         """
         if isinstance(rows, Questions):
             return rows
+        order = rows.labels if labels is None and isinstance(rows, Dataset) else labels
+        if order is not None:
+            order.one_each("ask: a prompt")
         if isinstance(rows, Dataset):
             if labels is not None and labels.names != rows.labels.names:
                 raise DataError(f"{rows.name}: expected the labels {labels} in this order, got {rows.labels}.")

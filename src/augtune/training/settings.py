@@ -38,10 +38,6 @@ CATALOGS: Mapping[str, Catalog[Any]] = {
 WITHOUT_EFFECT = frozenset({"checkpoint_every", "checkpoints_kept"})
 
 
-CHECKED_TASKS: tuple[TaskName, ...] = ("single_label", "ordinal")
-"""The tasks of whose rows a checker can say how likely their label is."""
-
-
 class CheckerSettings(Settings):
     """How the checkers of recipes that weigh rows are made, or where saved ones are."""
 
@@ -233,8 +229,6 @@ class TrainSettings(Settings):
         """Return what of these settings is not made for a task, a line each."""
         stages = self.recipe.plan(self, 1000)
         parts = [(f"recipe {self.recipe.kind}", self.recipe.tasks)]
-        if self.recipe.needs and task in self.recipe.tasks:
-            parts.append((f"recipe {self.recipe.kind}: its checkers", CHECKED_TASKS))
         parts += [(f"loss {stage.loss.kind}", stage.loss.tasks) for stage in stages]
         itself: object = self.recipe
         weightings = [stage.weighting for stage in stages if stage.weighting is not itself]

@@ -29,6 +29,14 @@ def test_answers_are_predictions_like_any_other(test, answering):
     assert found.records[0].call_key == model.seen[0].key
 
 
+def test_rows_that_may_have_several_labels_are_not_asked_about():
+    with pytest.raises(DataError) as error:
+        prompts(["a text"], labels=Labels(("joy", "fear"), task="multi_label"))
+    assert str(error.value) == (
+        "ask: a prompt needs rows of one label each; these may have several (task multi_label)."
+    )
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_asks_with_the_evidence(form, train, test, guesses, answering):
     model = answering(by_word)

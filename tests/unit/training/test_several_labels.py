@@ -92,7 +92,7 @@ def test_fixed_and_tuned_thresholds_are_kept_with_the_model(tiny_encoder, tmp_pa
         ({"recipe": "dimp"}, "recipe dimp: made for data.task single_label or ordinal; here it is multi_label"),
         (
             {"recipe": {"kind": "curriculum", "order": "easiest_first"}},
-            "recipe curriculum: its checkers: made for data.task single_label or ordinal; here it is multi_label",
+            "order easiest_first: made for data.task single_label or ordinal; here it is multi_label",
         ),
         ({"loss": "focal"}, "loss focal: made for data.task single_label or ordinal; here it is multi_label"),
         ({"threshold": "tuned"}, "threshold: tuned needs validation rows; none were given"),
