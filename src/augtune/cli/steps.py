@@ -219,7 +219,14 @@ def trained(
 
         running = Running(on_step=on_step, on_note=on_note, on_checkers=on_checkers)
         if out is not None:
-            running = replace(running, folder=beside(out), stop=screen.stop(), when_stopped="keep")
+            running = replace(
+                running,
+                folder=beside(out),
+                about=out.name,
+                logs=out.with_name(f"{out.name}.tracking"),
+                stop=screen.stop(),
+                when_stopped="keep",
+            )
         fitted = fit(rows, validation=validation, seed=seed, settings=settings, running=running)
         screen({"event": "stage-done", "stage": "train", "about": about})
     return fitted

@@ -24,6 +24,7 @@ from augtune.experiment.scoring import details_of, out_of_reach, results_of
 from augtune.experiment.stages import Stages
 from augtune.experiment.store import RunFolder, link_tree
 from augtune.experiment.synthetic import ArmRows, SyntheticRows
+from augtune.training.tracking import check_tracker
 
 if TYPE_CHECKING:
     from augtune.training.running import Stop
@@ -59,6 +60,8 @@ def run(
     plan = read_plan(source, overrides)
     human = human_rows(plan)
     _check_encoders(plan)
+    for arm in plan.trained:
+        check_tracker(arm.settings.tracker)
     store = RunFolder(Path(out) / plan.experiment.name, plan.experiment.name, listen or (lambda event: None))
     with store.claimed():
         with atomic_write(store.path / "experiment.yaml") as stream:

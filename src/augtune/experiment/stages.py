@@ -211,7 +211,14 @@ class Stages:
         def on_note(sentence: str) -> None:
             self.store.event("note", stage="train", about=about, message=sentence)
 
-        return Running(on_step=on_step, on_note=on_note, folder=folder / CHECKPOINTS, stop=self._stop)
+        return Running(
+            on_step=on_step,
+            on_note=on_note,
+            folder=folder / CHECKPOINTS,
+            stop=self._stop,
+            about=about,
+            logs=self.store.path / "tracking",
+        )
 
 
 def _folder(run: SeedRun) -> Path:

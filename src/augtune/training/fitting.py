@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError, TrainingError
 from augtune.core.fingerprint import text_marks
+from augtune.core.launched import is_helper
 from augtune.core.seeds import derive
 from augtune.core.tables import Predictions, Weights
 from augtune.model.batching import encode
@@ -41,6 +43,7 @@ from augtune.training.streams import Streams
 from augtune.training.tables import Checkers
 from augtune.training.team import Team, make_accelerator
 from augtune.training.thresholds import tuned_thresholds
+from augtune.training.tracking import Tracking, check_tracker
 from augtune.weighting.importance import label_probability
 
 __all__ = ["Job", "Known", "fit"]
@@ -102,7 +105,10 @@ def fit(job: Job) -> Fitted:
 
 def _fit(job: Job) -> Fitted:
     dataset, settings = job.dataset, job.settings
-    accelerator = make_accelerator()
+    running = job.running
+    check_tracker(settings.tracker)
+    trackers = [one for one in (settings.tracker, running.tracker) if one is not None]
+    accelerator = make_accelerator(trackers if not is_helper() else (), running.logs or Path.cwd())
     team = Team(accelerator)
     masks = MaskSource(derive(job.seed, "dropout", *team.own_stream))
     streams = Streams(masks, accelerator.device)
@@ -142,9 +148,11 @@ def _fit(job: Job) -> Fitted:
             notes=notes,
         )
         loop.saving = _saving(loop, job, data)
+        if trackers and team.rank == 0:
+            loop.tracking = Tracking(accelerator, running, settings.to_json())
         chosen_on = _validation(job, tokenizer, limit)
         with nullcontext() if loop.stop is None else loop.stop.listening():
-            kept = _run(loop, job, data, chosen_on, masks)
+            kept = _tracked(loop, job, data, chosen_on, masks)
         if settings.lora is not None:
             merge(classifier.encoder)
         thresholds = _thresholds(job, classifier, chosen_on)
@@ -261,6 +269,14 @@ def _run(loop: Loop, job: Job, data: TrainingRows, measured: ValidationRows | No
             step = f"step {len(loop.history)} of {loop.steps}"
             loop.note(f"stopped at {step}: {selection.stopped}; the weights kept are: {kept}.")
         return kept
+
+
+def _tracked(loop: Loop, job: Job, data: TrainingRows, measured: ValidationRows | None, masks: MaskSource) -> str:
+    try:
+        return _run(loop, job, data, measured, masks)
+    finally:
+        if loop.tracking is not None:
+            loop.tracking.end()
 
 
 def _weigher(

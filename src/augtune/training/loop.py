@@ -39,10 +39,12 @@ from augtune.training.running import Stop
 from augtune.training.schedules import lr_factor
 from augtune.training.selection import Selection
 from augtune.training.settings import TrainSettings
+from augtune.training.sharding import shared_out
 from augtune.training.stages import Stage
 from augtune.training.state import Saving, capture, load_optimizer
 from augtune.training.streams import Streams
 from augtune.training.team import Team
+from augtune.training.tracking import Tracking
 
 __all__ = ["Loop", "TrainingRows", "WeightsSeen", "run_stage"]
 
@@ -73,6 +75,7 @@ class Loop:
         on_step: Called after each step with step, steps and loss.
         stop: What ends it before its last step.
         saving: Writes checkpoints; None: there are none.
+        tracking: Hears of every row of the history; None: nobody does.
         history: One row per step, over all stages.
         notes: What its user was told of it.
         at: Which stage it is in, from 0.
@@ -98,6 +101,7 @@ class Loop:
     on_step: Callable[[int, int, float], None] | None = None
     stop: Stop | None = None
     saving: Saving | None = None
+    tracking: Tracking | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     at: int = 0
@@ -145,7 +149,10 @@ def run_stage(
         if last or due or len(run.pending) >= GPU_STEPS_BETWEEN_READS:
             run.read()
         if due and selection is not None:
-            loop.history[-1].update(selection.evaluate(len(loop.history)))
+            found = selection.evaluate(len(loop.history))
+            loop.history[-1].update(found)
+            if loop.tracking is not None:
+                loop.tracking.log({**found, "step": len(loop.history)})
             run.train_only()
         if (selection is not None and selection.stopped) or run.must_end(step + 1):
             break
@@ -169,9 +176,12 @@ class _StageRun:
         )  # fmt: skip
         self.highest = [group["lr"] for group in groups]
         self.parameters = [parameter for group in groups for parameter in group["params"]]
-        self.model, self.optimizer = loop.accelerator.prepare(
-            loop.classifier, settings.optimizer.make(groups, self.device)
-        )
+        optimizer = settings.optimizer.make(groups, self.device)
+        if settings.sharding == "optimizer" and loop.team.size > 1:
+            self.model: Any = loop.accelerator.prepare(loop.classifier)
+            self.optimizer: Any = shared_out(optimizer, groups)
+        else:
+            self.model, self.optimizer = loop.accelerator.prepare(loop.classifier, optimizer)
         self.where = np.asarray(positions, dtype=np.int64)
         self.counts = data.targets[torch.from_numpy(self.where)].sum(dim=0).to(self.device)
         self.pending: list[_Pending] = []
@@ -321,6 +331,8 @@ class _StageRun:
                 self.agreed = (self.agreed[0] or stop, self.agreed[1] or write)
             if done.loss.weights is not None:
                 loop.seen.add(done.rows, done.loss.weights.double().cpu().numpy())
+            if loop.tracking is not None:
+                loop.tracking.log(loop.history[-1])
             if loop.on_step is not None:
                 loop.on_step(step, loop.steps, loss)
         self.pending.clear()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from augtune.training.tables import Checkers
@@ -64,6 +64,9 @@ class Running:
         on_checkers: Called with what the checkers say, where there are any, before the first step.
         folder: Where checkpoints are written and looked for; None: there are none.
         stop: What ends it before its last step; None: nothing does.
+        about: What the training is called where it is tracked.
+        logs: Folder for what a tracker writes; None: the tracker's own choice.
+        tracker: An accelerate tracker (``GeneralTracker``) of the caller's, besides ``settings.tracker``.
         when_stopped: ``raise``: write a checkpoint and raise ``Stopped``; ``keep``: write one and return what there is.
     """
 
@@ -72,4 +75,7 @@ class Running:
     on_checkers: Callable[[Checkers], None] | None = None
     folder: Path | None = None
     stop: Stop | None = None
+    about: str = ""
+    logs: Path | None = None
+    tracker: Any = None
     when_stopped: Literal["raise", "keep"] = "raise"

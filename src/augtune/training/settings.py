@@ -21,6 +21,7 @@ from augtune.training import OPTIMIZERS, RECIPES, SCHEDULES
 from augtune.training.optimizers import AdamW, Optimizer
 from augtune.training.recipes import Recipe, Vanilla
 from augtune.training.schedules import Constant, Linear, ReduceOnPlateau, Schedule
+from augtune.training.tracking import Tracker
 
 __all__ = ["CheckerSettings", "TrainSettings"]
 
@@ -35,7 +36,7 @@ CATALOGS: Mapping[str, Catalog[Any]] = {
 }
 
 # Fields of TrainSettings that change nothing of what comes out.
-WITHOUT_EFFECT = frozenset({"checkpoint_every", "checkpoints_kept"})
+WITHOUT_EFFECT = frozenset({"checkpoint_every", "checkpoints_kept", "tracker", "sharding"})
 
 
 class CheckerSettings(Settings):
@@ -165,6 +166,10 @@ class TrainSettings(Settings):
     checkpoint_every: int | None = Field(default=None, ge=1)
     """Steps between checkpoints; None: a tenth of the steps, and no sooner than half a minute after the one before, so
     that short trainings write none."""
+    tracker: Tracker | None = None
+    """Draw losses, rates and measures with tensorboard, wandb, mlflow or trackio while training runs; null: nowhere."""
+    sharding: Literal["none", "optimizer"] = "none"
+    """With several processes: each keeps all of the optimizer's state, or a part of it, which takes less memory."""
     checkpoints_kept: int = Field(default=2, ge=1)
     """Newest checkpoints that are kept; each takes up to four times the room of the weights."""
     checkers: CheckerSettings = CheckerSettings()
@@ -186,6 +191,8 @@ class TrainSettings(Settings):
             raise SettingsError("epochs: give steps or epochs, not both")
         if self.lora is not None and self.trainable in ("head", 0):
             raise SettingsError(f"lora: with trainable: {self.trainable} no update would be trained; leave one out")
+        if self.sharding == "optimizer" and self.recipe.kind == "hu2019":
+            raise SettingsError("sharding: recipe hu2019 looks into the optimizer's whole state; leave it out")
         self.recipe.check(self)
         if self.mix is not None:
             if self.compile is True:

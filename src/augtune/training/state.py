@@ -13,6 +13,7 @@ import torch
 
 from augtune.core.errors import StorageError
 from augtune.training.checkpoints import Checkpoint, CheckpointFolder
+from augtune.training.sharding import gathered
 
 if TYPE_CHECKING:
     from augtune.training.loop import Loop
@@ -72,6 +73,7 @@ def capture(loop: Loop, done: int, optimizer: Any, selection: Selection | None) 
         optimizer: That of the stage.
         selection: Of the stage, if it selects.
     """
+    whole = gathered(optimizer, loop.team.rank)
     parts: dict[str, Mapping[str, Any]] = {
         "position": {"stage": loop.at, "done": done, "seconds": loop.seconds(), "micro": loop.micro.size},
         "told": {"history": loop.history, "notes": loop.notes},
@@ -79,7 +81,7 @@ def capture(loop: Loop, done: int, optimizer: Any, selection: Selection | None) 
         "vocabulary": {"kept": 1.0 if loop.vocabulary is None else loop.vocabulary.kept},
         "seen": loop.seen.state_dict(),
         "streams": loop.team.gather(loop.streams.state_dict()),
-        "optimizer": flat_optimizer(optimizer),
+        "optimizer": {} if whole is None else flat_optimizer(whole),
     }
     if selection is not None:
         parts["selection"] = selection.state_dict()
@@ -133,13 +135,17 @@ def flat_optimizer(optimizer: Any) -> dict[str, Any]:
 
 def load_optimizer(optimizer: Any, flat: Mapping[str, Any]) -> None:
     """Put back the state that ``flat_optimizer`` returned into an optimizer over the same parameters."""
-    state = optimizer.state_dict()
+    groups, start = [], 0
+    for group in optimizer.param_groups:
+        end = start + len(group["params"])
+        groups.append({**group, "params": list(range(start, end))})
+        start = end
     held: dict[int, dict[str, Any]] = {}
     for key, value in flat.items():
         sort, at, name = key.split(".", 2)
         if sort == "state":
             held.setdefault(int(at), {})[name] = value
         else:
-            group = state["param_groups"][int(at)]
+            group = groups[int(at)]
             group[name] = tuple(value) if isinstance(group.get(name), tuple) else value
-    optimizer.load_state_dict({"state": held, "param_groups": state["param_groups"]})
+    optimizer.load_state_dict({"state": held, "param_groups": groups})

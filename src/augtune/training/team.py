@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,19 @@ from safetensors.torch import load, save
 __all__ = ["Team", "make_accelerator", "pack", "unpack"]
 
 
-def make_accelerator() -> Accelerator:
-    """Return accelerate's accelerator for this process, alone or one of several that a launcher started."""
+def make_accelerator(trackers: Sequence[Any] = (), logs: Path | None = None) -> Accelerator:
+    """Return accelerate's accelerator for this process, alone or one of several that a launcher started.
+
+    Args:
+        trackers: Names of its trackers, or trackers.
+        logs: Folder that they may write in.
+    """
+    tracked: dict[str, Any] = {"log_with": list(trackers), "project_dir": logs} if trackers else {}
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return Accelerator()
+        return Accelerator(**tracked)
     # A head that looks at one token leaves parameters of others without a gradient.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[unused])
+    return Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[unused], **tracked)
 
 
 class Team:

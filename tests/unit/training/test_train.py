@@ -136,7 +136,10 @@ def test_pairs_are_trained_on(settings):
 
 
 def test_rows_cut_in_training_are_counted(settings):
-    assert train(human_rows(), settings=settings, max_length=8).truncated == 12
+    fitted = train(human_rows(), settings=settings, max_length=8)
+    assert fitted.truncated == 12
+    assert fitted.notes == ("12 of 24 training rows are longer than 8 tokens and lose their end.",)
+    assert train(human_rows(), settings=settings).notes == ()
 
 
 def test_fewer_rows_than_a_batch_train_all_the_same(settings):
