@@ -9,7 +9,7 @@ import pytest
 
 from augtune.experiment.document import read
 from augtune.model import HEADS
-from augtune.training import OPTIMIZERS, SCHEDULES
+from augtune.training import OPTIMIZERS, RECIPES, SCHEDULES, WEIGHTINGS
 from augtune.training.settings import TrainSettings
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "training.md").read_text(encoding="utf-8")
@@ -17,7 +17,7 @@ BLOCKS = re.findall(r"```yaml\n([\s\S]*?)```", PAGE)
 
 
 def test_there_are_blocks():
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -29,7 +29,7 @@ def test_block_is_read_whole(block, tmp_path):
     assert set(fields) <= found.model_fields_set
 
 
-def test_page_names_every_head_optimizer_and_schedule():
-    for catalog in (HEADS, OPTIMIZERS, SCHEDULES):
+def test_page_names_every_head_optimizer_schedule_recipe_and_weighting():
+    for catalog in (HEADS, OPTIMIZERS, SCHEDULES, RECIPES, WEIGHTINGS):
         for name in catalog:
             assert f"`{name}`" in PAGE, name
