@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def check(
     print("\n\n".join([*parts, estimate_text(checked)]))
     if checked.warnings:
         print("\n" + "\n".join(f"warning: {warning}" for warning in checked.warnings))
-    print(f"\nThe file is right. Run it: augtune run {' '.join([str(file), *(overrides or ())])}")
+    print(f"\nThe file is right. Run it: {shlex.join(['augtune', 'run', str(file), *(overrides or ())])}")
 
 
 def run(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from augtune.core.settings import Settings
+from augtune.experiment.sweep import BASE
 
 if TYPE_CHECKING:
     from augtune.experiment.check import Checked, GeneratorCheck
@@ -51,17 +52,29 @@ def plan_text(checked: Checked) -> str:
     seeds = experiment.seeds
     root = f"{experiment.name} · {_count(len(checked.plan.arms), 'arm')} × {_count(len(seeds), 'seed')}"
     evaluate = experiment.evaluate
-    measured = f"evaluate: {', '.join(evaluate.metrics)} · {evaluate.tester.kind} against {checked.plan.baseline!r}"
-    arms = [_arm(checked, arm) for arm in checked.plan.arms]
+    baseline = evaluate.baseline or checked.plan.baseline
+    measured = f"evaluate: {', '.join(evaluate.metrics)} · {evaluate.tester.kind} against {baseline!r}"
+    swept = checked.plan.swept
     return draw(
         root,
         [
             _data(checked),
             (f"llm: {_llm(checked)}", ()),
-            ("arms", arms),
+            *([(f"sweep: {swept}", ())] if swept else []),
+            *_draws(checked),
+            ("arms", _arms(checked)),
             (f"{measured} · correction {evaluate.correction}", ()),
         ],
     )
+
+
+def _draws(checked: Checked) -> list[Branch]:
+    """Return how the human rows are drawn anew, where they are."""
+    experiment = checked.plan.experiment
+    if not experiment.data_seeds:
+        return []
+    trials = ", ".join(f"{trial.data_seed}/{trial.seed}" for trial in experiment.all_trials)
+    return [(f"seeds of data/training: {trials}", ())]
 
 
 def _data(checked: Checked) -> Branch:
@@ -105,8 +118,20 @@ def _llm(checked: Checked) -> str:
     return " · ".join(told)
 
 
+def _arms(checked: Checked) -> list[Branch]:
+    """Return the arms; of those that a sweep made of one, the first in full and what the others change."""
+    shown: set[object] = set()
+    branches = []
+    for arm in checked.plan.arms:
+        text, inner = _arm(checked, arm)
+        base = arm.axes.get(BASE, "") if arm.axes else arm.name
+        branches.append((text, () if base in shown else inner))
+        shown.add(base)
+    return branches
+
+
 def _arm(checked: Checked, arm: ArmPlan) -> Branch:
-    baseline = " (baseline)" if arm.name == checked.plan.baseline else ""
+    baseline = " (baseline)" if checked.plan.baseline_of(arm.name) == arm.name else ""
     changes = "; ".join(checked.changes[arm.name]) or "changes nothing"
     if arm.kind is not None:
         return f"{arm.name}{baseline}", _kind(arm.kind)

@@ -51,6 +51,13 @@ class Cost:
             self.tokens_out - earlier.tokens_out,
         )
 
+    def share(self, part: float) -> Cost:
+        """Return a part of it, 0 to 1; calls and tokens are rounded."""
+        if part == 1:
+            return self
+        counts = (round(part * n) for n in (self.calls, self.cached, self.tokens_in, self.tokens_out))
+        return Cost(None if self.usd is None else part * self.usd, *counts)
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as the contract's ``cost`` object."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}

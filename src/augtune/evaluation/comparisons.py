@@ -33,11 +33,13 @@ class Runs:
         name: The arm's name.
         predictions: One per seed, one at least.
         train_rows: Human rows each run was trained on, if known; the test ``corrected_t`` asks for them.
+        groups: The draw of the data each run belongs to; None: every run by itself.
     """
 
     name: str
     predictions: tuple[Predictions, ...]
     train_rows: int | None = None
+    groups: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "predictions", tuple(self.predictions))
@@ -158,8 +160,9 @@ def _pair(truth: HumanDataset, arm: Runs, baseline: Runs, asked: EvaluateSetting
     """Return what tests look at; the resampled differences among it."""
     random = generator(seed, "paired bootstrap")
     runs, others = len(arm.predictions), len(baseline.predictions)
-    weights = run_weights(runs, asked.resamples, random)
-    other_weights = weights if runs == others else run_weights(others, asked.resamples, random)
+    weights = run_weights(runs, asked.resamples, random, arm.groups)
+    is_paired = runs == others and arm.groups == baseline.groups
+    other_weights = weights if is_paired else run_weights(others, asked.resamples, random, baseline.groups)
     table, true = aligned([*arm.predictions, *baseline.predictions], truth), truth_of(truth)
     metrics = tuple(metric.bound(truth.labels) for metric in asked.measured)
     values = resample(table, true, metrics, resamples=asked.resamples, random=random)
@@ -175,6 +178,7 @@ def _pair(truth: HumanDataset, arm: Runs, baseline: Runs, asked: EvaluateSetting
         },
         seed=seed,
         train_rows=min(known, default=None),
+        groups=arm.groups if is_paired else None,
     )
 
 

@@ -54,6 +54,7 @@ def mean_intervals(
     resamples: int = 10_000,
     level: float = 0.95,
     seed: int = 0,
+    groups: Sequence[int] | None = None,
 ) -> Mapping[str, Interval]:
     """Return the interval of each metric's mean over runs, by a bootstrap of the rows and of the runs.
 
@@ -67,11 +68,12 @@ def mean_intervals(
         resamples: How many.
         level: Share of resamples inside.
         seed: Of the chance used.
+        groups: The draw of the data each run belongs to; draws are then resampled, each with its runs.
 
     Raises:
         DataError: If a row has no prediction or labels differ.
     """
     random = generator(seed, "interval")
-    weights = run_weights(len(runs), resamples, random)
+    weights = run_weights(len(runs), resamples, random, groups)
     values = resample(aligned(runs, truth), truth_of(truth), metrics, resamples=resamples, random=random)
     return {kind: percentile_interval(pooled(found, weights), level) for kind, found in values.items()}

@@ -60,15 +60,31 @@ def resample(
     return {metric.key: values[metric.key] for metric in metrics}
 
 
-def run_weights(runs: int, resamples: int, random: np.random.Generator) -> np.ndarray:
+def run_weights(
+    runs: int, resamples: int, random: np.random.Generator, groups: Sequence[int] | None = None
+) -> np.ndarray:
     """Return how much each run counts in each resample, ``(R, runs)`` rows that sum to 1.
 
     ``runs - 1`` of the runs are drawn with replacement, which makes the variance of their mean unbiased (Rao and Wu
     1988); drawing all ``runs`` would understate it by 1/runs, a fifth for five seeds. A single run always counts 1.
+
+    Runs on the same draw of the data are alike, so where there are groups, groups are drawn in this way, each with all
+    of its runs: the spread within a group is part of that between the groups' means (Davison and Hinkley 1997, 3.8).
+
+    Args:
+        runs: How many.
+        resamples: ``R``.
+        random: Where chance comes from.
+        groups: The group of each run; None, or one group alone, for runs each drawn by itself.
     """
     if runs == 1:
         return np.ones((resamples, 1))
-    return random.multinomial(runs - 1, np.full(runs, 1 / runs), size=resamples) / (runs - 1)
+    named, group_of_run = (np.arange(runs),) * 2 if groups is None else np.unique(groups, return_inverse=True)
+    if len(named) in (1, runs):
+        return random.multinomial(runs - 1, np.full(runs, 1 / runs), size=resamples) / (runs - 1)
+    drawn = random.multinomial(len(named) - 1, np.full(len(named), 1 / len(named)), size=resamples)
+    weights = drawn[:, group_of_run].astype(np.float64)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def pooled(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

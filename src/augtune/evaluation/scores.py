@@ -146,6 +146,7 @@ def evaluate_runs(
     resamples: int = 10_000,
     level: float = 0.95,
     seed: int = 0,
+    groups: Sequence[int] | None = None,
 ) -> MeanScores:
     """Return what a method is worth over its runs: each run, their mean, spread and the interval of the mean.
 
@@ -156,13 +157,14 @@ def evaluate_runs(
         resamples: Of the bootstrap over rows and runs.
         level: Share of resamples that intervals hold.
         seed: Of the bootstrap.
+        groups: The draw of the data each run belongs to, where runs of one draw are alike.
 
     Raises:
         DataError: If there are no runs or rows, a row has no prediction, or labels differ.
         SettingsError: If a metric is unknown.
     """
     measured = _bound(metrics, truth)
-    intervals = mean_intervals(runs, truth, measured, resamples=resamples, level=level, seed=seed)
+    intervals = mean_intervals(runs, truth, measured, resamples=resamples, level=level, seed=seed, groups=groups)
     per_seed = tuple(evaluate(run, truth, measured, resamples=0) for run in runs)
     table = {metric.key: np.array([scores[metric.key] for scores in per_seed]) for metric in measured}
     return MeanScores(

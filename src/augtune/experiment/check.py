@@ -19,12 +19,13 @@ from augtune.core.errors import AugtuneError, DataError, InputError, SettingsErr
 from augtune.experiment.content import checker_problems
 from augtune.experiment.estimating import asking_of, tuning_of
 from augtune.experiment.plan import ArmPlan, Plan, read_plan
-from augtune.experiment.rows import HumanRows, human_rows
+from augtune.experiment.rows import HumanRows, HumanSource, checked_source
+from augtune.generation.base import Estimate
 
 if TYPE_CHECKING:
     from augtune.collaboration.tune.check import TunePrice
     from augtune.experiment.kinds import Kind
-    from augtune.generation.base import Estimate, Generator
+    from augtune.generation.base import Generator
 
 __all__ = ["Checked", "GeneratorCheck", "check"]
 
@@ -43,7 +44,7 @@ class GeneratorCheck:
         generator: The generator.
         arms: Names of the arms that use it; it runs once for all of them.
         prompts: Its first prompts as they would be sent; none if it asks no model.
-        estimate: Calls and tokens it is expected to take.
+        estimate: Calls and tokens it is expected to take, of all draws of the human rows together.
     """
 
     generator: Generator
@@ -104,23 +105,24 @@ def check(
         InputError: If an encoder is nowhere to be found.
     """
     plan = read_plan(source, overrides)
-    human = human_rows(plan)
+    rows = checked_source(plan)
+    human = rows.of()
     problems: list[str] = []
     for arm in plan.trained:
-        _check_arm(arm, human, problems)
+        _check_arm(arm, rows.of(arm.human), problems)
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)), hint="Nothing was run.")
     for encoder in plan.encoders:
         find_encoder(encoder)
-    generators = _generators(plan, human)
-    changes = {arm.name: tuple(_changes(plan.document["arms"].get(arm.name))) for arm in plan.arms}
+    generators = _generators(plan, rows)
+    changes = {arm.name: tuple(_changes(_own(plan.document["arms"].get(arm.name)))) for arm in plan.arms}
     warnings = (*_warnings(plan, human), *_lifetime(plan, ask=ask_provider))
     asking = asking_of(plan, human)
     usd = _usd(plan, [*(found.estimate for found in generators if found.generator.needs_llm), *asking.values()])
     tuning = tuning_of(plan, human)
     for one in tuning.values():
         usd = None if usd is None or one.usd is None else usd + one.usd * len(plan.experiment.seeds)
-    return Checked(plan, human, changes, generators, asking, tuning, usd, _seconds(plan, human), warnings)
+    return Checked(plan, human, changes, generators, asking, tuning, usd, _seconds(plan, rows), warnings)
 
 
 def _check_arm(arm: ArmPlan, human: HumanRows, problems: list[str]) -> None:
@@ -180,24 +182,28 @@ def find_encoder(name: str) -> str:
 # ---- generators
 
 
-def _generators(plan: Plan, human: HumanRows) -> tuple[GeneratorCheck, ...]:
-    seed = plan.experiment.data.seed
-    users: dict[str, list[str]] = {}
+def _generators(plan: Plan, source: HumanSource) -> tuple[GeneratorCheck, ...]:
+    """Return the generators; one that works on several samples of the human rows comes once for each."""
+    draws = dict.fromkeys(trial.data_seed for trial in plan.experiment.all_trials)
+    users: dict[str, list[ArmPlan]] = {}
     first: dict[str, Generator] = {}
     for arm in plan.arms:
         for generator in arm.generators:
-            key = json.dumps(generator.to_json(), sort_keys=True)
+            key = json.dumps([generator.to_json(), arm.human], sort_keys=True)
             first.setdefault(key, generator)
-            users.setdefault(key, []).append(arm.name)
-    return tuple(
-        GeneratorCheck(
-            generator,
-            tuple(users[key]),
-            tuple(generator.preview(human.train, seed=seed, count=PROMPTS)),
-            generator.estimate(human.train),
+            users.setdefault(key, []).append(arm)
+    found = []
+    for key, generator in first.items():
+        rows = [source.of(users[key][0].human, seed) for seed in draws]
+        found.append(
+            GeneratorCheck(
+                generator,
+                tuple(arm.name for arm in users[key]),
+                tuple(generator.preview(rows[0].train, seed=rows[0].seed, count=PROMPTS)),
+                sum((generator.estimate(one.train) for one in rows), Estimate()),
+            )
         )
-        for key, generator in first.items()
-    )
+    return tuple(found)
 
 
 def _usd(plan: Plan, asking: Sequence[Estimate]) -> float | None:
@@ -216,8 +222,9 @@ def _usd(plan: Plan, asking: Sequence[Estimate]) -> float | None:
 # ---- time
 
 
-def _seconds(plan: Plan, human: HumanRows) -> float | None:
+def _seconds(plan: Plan, source: HumanSource) -> float | None:
     """Return a rough time for all trainings on this processor: operations over measured speed."""
+    human = source.of()
     texts = [text + (pair or "") for text, pair in zip(human.train.texts, human.train.text_pairs, strict=True)]
     tokens = sum(map(len, texts)) / max(len(texts), 1) / CHARACTERS_PER_TOKEN + 2
     total = 0.0
@@ -225,7 +232,8 @@ def _seconds(plan: Plan, human: HumanRows) -> float | None:
         weights = _weights(arm.settings.encoder)
         if weights is None:
             return None
-        steps = arm.settings.steps_for(len(human.train) + _wanted(arm, human))
+        own = source.of(arm.human)
+        steps = arm.settings.steps_for(len(own.train) + _wanted(arm, own))
         steps += _checker_steps(arm, steps)
         longest = arm.settings.max_length or tokens
         total += OPERATIONS * weights * steps * arm.settings.batch_size * min(tokens, longest)
@@ -233,6 +241,9 @@ def _seconds(plan: Plan, human: HumanRows) -> float | None:
 
 
 def _wanted(arm: ArmPlan, human: HumanRows) -> int:
+    """Return how many synthetic rows an arm trains on, as far as that is known."""
+    if arm.size is not None:
+        return arm.size.number * (len(human.train.labels) if arm.size.is_per_class else 1)
     return sum(generator.estimate(human.train).rows for generator in arm.generators)
 
 
@@ -277,6 +288,11 @@ def _speed() -> float:
 
 
 # ---- words
+
+
+def _own(value: Any) -> Any:
+    """Return an arm of the file without its place on the axes, which is in what it changes already."""
+    return {key: one for key, one in value.items() if key != "axes"} if isinstance(value, Mapping) else value
 
 
 def _changes(value: Any, place: str = "") -> list[str]:

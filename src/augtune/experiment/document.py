@@ -13,7 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from augtune.core.errors import SettingsError
 from augtune.core.files import read_text
 
-__all__ = ["dump", "override", "read", "value_of"]
+__all__ = ["assign", "copied", "dump", "override", "read", "value_of"]
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -65,22 +65,28 @@ def override(document: Mapping[str, Any], assignments: Iterable[str]) -> dict[st
     Raises:
         SettingsError: If an assignment has no ``=`` or goes through something that is no mapping.
     """
-    result: dict[str, Any] = _copy(document)
+    result: dict[str, Any] = copied(document)
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals or not path.strip():
             raise SettingsError(f"override {assignment!r}: expected key=value, e.g. train.lr=3e-5")
-        _assign(result, path.strip(), value_of(text), assignment)
+        assign(result, path.strip(), value_of(text), where=f"override {assignment!r}")
     return result
 
 
-def _copy(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """Return a value of a YAML file, free to change."""
     if isinstance(value, Mapping):
-        return {key: _copy(inner) for key, inner in value.items()}
-    return [_copy(inner) for inner in value] if isinstance(value, list) else value
+        return {key: copied(inner) for key, inner in value.items()}
+    return [copied(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _assign(place: dict[str, Any], path: str, value: Any, assignment: str) -> None:
+def assign(place: dict[str, Any], path: str, value: Any, *, where: str) -> None:
+    """Set ``key.key`` in a mapping; a bare name on the way stands for ``{kind: name}``.
+
+    Raises:
+        SettingsError: If the path goes through something that is no mapping.
+    """
     while True:
         key = _longest_key(place, path)
         rest = path[len(key) + 1 :]
@@ -92,7 +98,7 @@ def _assign(place: dict[str, Any], path: str, value: Any, assignment: str) -> No
             # `recipe: dimp` and `recipe.clamp=5`: a bare name stands for {kind: name}
             inner = place[key] = {} if inner is None else {"kind": inner}
         if not isinstance(inner, dict):
-            raise SettingsError(f"override {assignment!r}: {key!r} holds {inner!r}, which has no keys.")
+            raise SettingsError(f"{where}: {key!r} holds {inner!r}, which has no keys.")
         place, path = inner, rest
 
 

@@ -23,37 +23,43 @@ class Inspecting:
     Args:
         plan: What to do.
         store: The run folder, claimed.
-        human: The human rows.
     """
 
-    def __init__(self, plan: Plan, store: RunFolder, human: HumanRows) -> None:
+    def __init__(self, plan: Plan, store: RunFolder) -> None:
         self.plan = plan
         self.store = store
-        self.human = human
         self._found: dict[str, tuple[list[str], list[str]]] = {}
 
-    def look(self, arm: ArmPlan, rows: ArmRows) -> None:
-        """Inspect an arm's rows, write what was found beside them, and warn at once; it never stops a run."""
-        target = self.store.path / "data" / arm.folder / FILE
+    def look(self, about: str, arm: ArmPlan, rows: ArmRows, human: HumanRows, folder: Path) -> None:
+        """Inspect an arm's rows, write what was found beside them, and warn at once; it never stops a run.
+
+        Args:
+            about: What warnings call the rows: the arm's name.
+            arm: The arm.
+            rows: Its rows.
+            human: The human rows they were made from.
+            folder: Where they are written.
+        """
+        target = folder / FILE
         settings, kept = self.plan.experiment.inspect, rows.kept
         if settings is None or kept is None:
             target.unlink(missing_ok=True)
             return
         encoder = settings.encoder or arm.settings.encoder
 
-        def make(folder: Path) -> dict[str, Any]:
+        def make(place: Path) -> dict[str, Any]:
             from augtune.curation.quality import inspect, warnings_of
 
-            quality = inspect(kept, self.human.train, test=self.human.test, settings=settings, encoder=encoder)
+            quality = inspect(kept, human.train, test=human.test, settings=settings, encoder=encoder)
             told = warnings_of(quality)
-            write_json(folder / FILE, {**quality.to_json(), "warnings": told})
+            write_json(place / FILE, {**quality.to_json(), "warnings": told})
             return {"warnings": len(told)}
 
         key = {
             "version": VERSION,
             "rows": kept.fingerprint,
-            "train": self.human.train.fingerprint,
-            "test": self.human.test.fingerprint,
+            "train": human.train.fingerprint,
+            "test": human.test.fingerprint,
             "encoder": encoder_content(encoder),
             "settings": settings.to_json(),
         }
@@ -61,12 +67,12 @@ class Inspecting:
         found = read_json(stage.folder / FILE)
         write_json(target, found)
         if stage.key in self._found:
-            self._found[stage.key][0].append(arm.name)
+            self._found[stage.key][0].append(about)
             return
         told = [str(line) for line in found["warnings"]]
-        self._found[stage.key] = [arm.name], told
+        self._found[stage.key] = [about], told
         for line in told:
-            self.store.event("warning", message=f"Synthetic rows of {arm.name}: {line}", arm=arm.name)
+            self.store.event("warning", message=f"Synthetic rows of {about}: {line}", arm=arm.name)
 
     @property
     def warnings(self) -> list[str]:

@@ -16,7 +16,7 @@ from augtune.evaluation.comparisons import Runs
 from augtune.experiment.plan import ArmPlan
 from augtune.experiment.synthetic import ArmRows
 
-__all__ = ["ArmOutcome", "SeedRun"]
+__all__ = ["ArmOutcome", "Draw", "SeedRun"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,21 @@ class SeedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """The rows of an arm with one seed of the data.
+
+    Args:
+        data_seed: The seed.
+        human: Human training rows.
+        rows: Synthetic rows.
+    """
+
+    data_seed: int
+    human: int
+    rows: ArmRows
+
+
+@dataclass(frozen=True, slots=True)
 class ArmOutcome:
     """What became of an arm.
 
@@ -84,6 +99,9 @@ class ArmOutcome:
         cost: What its calls are worth, of all seeds together.
         details: Further entries of its part of ``details.json``.
         warnings: What a reader has to know of it.
+        draws: Its rows with each seed of the data; ``rows`` and ``human`` are those of the first. None of an arm that
+            trains nothing.
+        groups: The seed of the data of each run, where there are several.
     """
 
     plan: ArmPlan
@@ -93,8 +111,11 @@ class ArmOutcome:
     cost: Cost
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    draws: tuple[Draw, ...] = ()
+    groups: tuple[int, ...] | None = None
 
     @property
     def runs(self) -> Runs:
         """The predictions, by seed."""
-        return Runs(self.plan.name, tuple(one.predictions for one in self.by_seed), self.human or None)
+        predictions = tuple(one.predictions for one in self.by_seed)
+        return Runs(self.plan.name, predictions, self.human or None, self.groups)

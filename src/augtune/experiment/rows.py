@@ -11,7 +11,7 @@ from augtune.data import load, sample
 from augtune.data.grammar import parse
 from augtune.experiment.plan import Plan
 
-__all__ = ["HumanRows", "human_rows"]
+__all__ = ["HumanRows", "HumanSource", "checked_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,14 @@ class HumanRows:
         validation: Rows to select on, or None.
         test: Rows to measure on.
         left_out: Rows of the source that a view of its labels leaves out; the others were drawn from what is left.
+        seed: Of the draw of ``train``, and of what is generated from it.
     """
 
     train: HumanDataset
     validation: HumanDataset | None
     test: HumanDataset
     left_out: tuple[Dropped, ...] = ()
+    seed: int = 0
 
     @property
     def splits(self) -> Splits:
@@ -36,51 +38,92 @@ class HumanRows:
         return Splits(self.train, self.validation, self.test)
 
 
-def human_rows(plan: Plan) -> HumanRows:
-    """Return the human rows a plan asks for.
+class HumanSource:
+    """The source of a plan's human rows, loaded once.
 
     Test rows are drawn first, validation rows from what is left, training rows from what is left then, so that parts
-    of one file never overlap and the test rows stay the same when the training sample changes.
+    of one file never overlap and the test rows stay the same when the training sample or its seed changes.
+
+    Args:
+        plan: What to load and draw.
 
     Raises:
         DataError: If the source, a column, a label or a split is wrong.
         SettingsError: If a sample cannot be drawn.
     """
-    data = plan.experiment.data
-    splits = load(
-        plan.path(data.source) if not data.source.startswith("hf:") else data.source,
-        text=data.columns.text,
-        label=data.columns.label,
-        text_pair=data.columns.text_pair,
-        labels=data.labels,
-        view=data.view,
-        task=data.task,
-        separator=data.separator,
-        name=plan.experiment.name,
-    )
-    taken: dict[str, set[str]] = {}
 
-    def draw(part: str, text: str) -> HumanDataset:
+    def __init__(self, plan: Plan) -> None:
+        data = plan.experiment.data
+        self._plan, self._data = plan, data
+        self._all = load(
+            plan.path(data.source) if not data.source.startswith("hf:") else data.source,
+            text=data.columns.text,
+            label=data.columns.label,
+            text_pair=data.columns.text_pair,
+            labels=data.labels,
+            view=data.view,
+            task=data.task,
+            separator=data.separator,
+            name=plan.experiment.name,
+        )
+        self._taken: dict[str, set[str]] = {}
+        self._test = self._drawn("test", data.test, data.seed)
+        self._validation = None
+        if data.validation != "none":
+            self._validation = self._drawn("validation", data.validation, data.seed)
+        self._made: dict[tuple[str, int], HumanRows] = {}
+
+    def of(self, train: str | None = None, seed: int | None = None) -> HumanRows:
+        """Return the rows with a training sample; with one seed a smaller sample lies in a larger one.
+
+        Args:
+            train: The training sample, in the grammar of ``data.train``; the plan's if None.
+            seed: Of its draw; that of the first trial if None.
+
+        Raises:
+            DataError: If the split is wrong or has too few rows.
+            SettingsError: If the sample cannot be drawn.
+        """
+        wanted = self._data.train if train is None else train
+        number = self._plan.experiment.all_trials[0].data_seed if seed is None else seed
+        if (wanted, number) not in self._made:
+            drawn = self._drawn("train", wanted, number)
+            self._made[wanted, number] = HumanRows(drawn, self._validation, self._test, self._all.dropped, number)
+        return self._made[wanted, number]
+
+    def _drawn(self, part: str, text: str, seed: int) -> HumanDataset:
         split = parse(text).split or part
-        if split not in splits.all():
+        if split not in self._all.all():
+            source, splits = self._data.source, self._all.all()
             raise DataError(
-                f"data.{part}: {data.source} has no split {split!r}; there are: {', '.join(splits.all())}.",
-                hint=f"Name one, e.g. data.{part}='20% of {next(iter(splits.all()))}'.",
+                f"data.{part}: {source} has no split {split!r}; there are: {', '.join(splits)}.",
+                hint=f"Name one, e.g. data.{part}='20% of {next(iter(splits))}'.",
             )
-        rows = splits.named(split)
-        used = taken.setdefault(split, set())
+        rows = self._all.named(split)
+        used = self._taken.get(split, set())
         left = rows.take([i for i, name in enumerate(rows.ids) if name not in used]) if used else rows
         if not len(left):
             raise DataError(f"data.{part}: '{text}' finds no row left in {split!r}: other parts took them all.")
-        drawn = sample(left, text, seed=data.seed)
-        used.update(drawn.ids)
+        drawn = sample(left, text, seed=seed)
+        if part != "train":  # training rows of one arm or seed may well be those of another
+            self._taken.setdefault(split, set()).update(drawn.ids)
         return drawn
 
-    test = draw("test", data.test)
-    validation = None if data.validation == "none" else draw("validation", data.validation)
-    train = draw("train", data.train)
-    _check_generators(plan, train)
-    return HumanRows(train, validation, test, splits.dropped)
+
+def checked_source(plan: Plan) -> HumanSource:
+    """Return the source of a plan's human rows, those of every arm and trial having been drawn and looked at.
+
+    Raises:
+        DataError: If the source, a column, a label or a split is wrong.
+        SettingsError: If a sample cannot be drawn, or a generator cannot work with the rows.
+    """
+    source = HumanSource(plan)
+    source.of()
+    for arm in plan.trained:
+        for trial in plan.experiment.all_trials:
+            source.of(arm.human, trial.data_seed)
+    _check_generators(plan, source.of().train)
+    return source
 
 
 def _check_generators(plan: Plan, train: HumanDataset) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -10,20 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augtune.core.encoders import locate
-from augtune.core.errors import DataError
 from augtune.core.files import atomic_write, write_json, write_jsonl
 from augtune.experiment import document
 from augtune.experiment.collaborating import Collaborating
-from augtune.experiment.inspecting import Inspecting
 from augtune.experiment.kinds import KINDS
 from augtune.experiment.outcomes import ArmOutcome
-from augtune.experiment.plan import ArmPlan, Plan, read_plan
+from augtune.experiment.plan import Plan, read_plan
 from augtune.experiment.results import Results
-from augtune.experiment.rows import HumanRows, human_rows
+from augtune.experiment.rows import HumanRows, checked_source
 from augtune.experiment.scoring import details_of, out_of_reach, results_of
-from augtune.experiment.stages import Stages
 from augtune.experiment.store import RunFolder, link_tree
-from augtune.experiment.synthetic import ArmRows, SyntheticRows
+from augtune.experiment.tidy import write_csv
+from augtune.experiment.trained import TrainedArms, write_rows
 from augtune.training.tracking import check_tracker
 
 if TYPE_CHECKING:
@@ -58,7 +55,8 @@ def run(
         Stopped: If a training was stopped by hand; the same call carries on from its checkpoint.
     """
     plan = read_plan(source, overrides)
-    human = human_rows(plan)
+    rows = checked_source(plan)
+    human = rows.of()
     _check_encoders(plan)
     for arm in plan.trained:
         check_tracker(arm.settings.tracker)
@@ -69,21 +67,16 @@ def run(
         store.event("run-started", name=plan.experiment.name, arms=len(plan.arms), seeds=len(plan.experiment.seeds))
         warnings = _warnings(plan, human)
         _write_left_out(store.path / "data" / LEFT_OUT, human)
-        synthetic, stages = SyntheticRows(plan, store, human), Stages(store, human, stop)
-        inspecting = Inspecting(plan, store, human)
+        trained = TrainedArms(plan, store, rows, stop)
         made: dict[str, ArmOutcome] = {}
         for arm in plan.trained:
-            rows = synthetic.of(arm)
-            _write_rows(store.path / "data" / arm.folder, rows, human)
-            _check_rows(arm, rows)
-            inspecting.look(arm, rows)
-            made[arm.name] = stages.outcome(arm, rows, plan.experiment.seeds)
+            made[arm.name] = trained.outcome(arm)
             _write_arm(store.path, plan, made[arm.name])
-        others = Collaborating(plan, store, human, stages, lambda: synthetic.llm, dict(made))
+        others = Collaborating(plan, store, human, trained.stages, trained.llm, dict(made))
         for arm in plan.arms:
             if arm.kind is not None:
                 made[arm.name] = others.outcome(arm, arm.kind)
-                _write_rows(store.path / "data" / arm.folder, made[arm.name].rows, human)
+                write_rows(store.path / "data" / arm.folder, made[arm.name].rows, human)
                 _write_arm(store.path, plan, made[arm.name])
         outcomes = [made[arm.name] for arm in plan.arms]
         warnings += _shortfalls(outcomes)
@@ -92,9 +85,9 @@ def run(
         warnings += out_of_reach(results["comparisons"])
         for warning in warnings:
             store.event("warning", message=warning)
-        warnings += inspecting.warnings  # told already, before training
+        warnings += trained.inspecting.warnings  # told already, before training
         write_json(store.path / "details.json", details_of(plan, human, outcomes, results, warnings))
-        _write_csv(store.path / "results.csv", results)
+        write_csv(store.path / "results.csv", results, {outcome.plan.name: outcome for outcome in outcomes})
         write_json(store.path / "results.json", results)
         store.forget_others("train", "checker", "predict", "curate", "unseen", "route", "inspect")
         store.event("run-done", name=plan.experiment.name)
@@ -122,6 +115,10 @@ def _resolved(plan: Plan, folder: Path) -> dict[str, Any]:
     top = plan.experiment.model_dump(mode="json", exclude={"generate", "curate", "train", "arms"}, exclude_none=True)
     if plan.experiment.inspect is None:
         top["inspect"] = None
+    for key in ("master_seed", "trials"):  # what they come to is written out
+        top.pop(key, None)
+    if not top["data_seeds"]:
+        top.pop("data_seeds")
     top["data"]["source"] = seen(plan.path(plan.experiment.data.source))
     if top.get("llm", {}).get("replay"):
         top["llm"]["replay"] = seen(top["llm"]["replay"])
@@ -153,14 +150,6 @@ def _warnings(plan: Plan, human: HumanRows) -> list[str]:
     return found
 
 
-def _check_rows(arm: ArmPlan, rows: ArmRows) -> None:
-    if rows.kept is not None and not len(rows.kept):
-        raise DataError(
-            f"arm {arm.name!r}: no synthetic row is left after curation ({rows.generated} were generated).",
-            hint=f"Look at data/{arm.folder}/dropped.jsonl in the run folder for the reasons.",
-        )
-
-
 def _shortfalls(outcomes: Sequence[ArmOutcome]) -> list[str]:
     """Return one warning for each shortfall, naming all arms that share the rows."""
     arms: dict[str, list[str]] = {}
@@ -168,23 +157,18 @@ def _shortfalls(outcomes: Sequence[ArmOutcome]) -> list[str]:
         if outcome.rows.shortfall:
             missing = ", ".join(f"{label} {number}" for label, number in outcome.rows.shortfall.items())
             arms.setdefault(missing, []).append(outcome.plan.name)
-    return [
+    found = [
         f"Fewer rows than asked for were generated for {', '.join(names)}; missing: {missing}."
         for missing, names in arms.items()
     ]
-
-
-def _write_rows(folder: Path, rows: ArmRows, human: HumanRows) -> None:
-    if rows.kept is None:
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    labels = human.train.labels
-    write_jsonl(folder / "synthetic.jsonl", (row.to_json(labels) for row in rows.kept))
-    write_jsonl(folder / "dropped.jsonl", (row.to_json(labels) for row in rows.dropped))
-    if rows.changed:
-        write_jsonl(folder / "changed.jsonl", rows.changed)
-    else:
-        (folder / "changed.jsonl").unlink(missing_ok=True)
+    for outcome in outcomes:
+        for draw in outcome.draws:
+            if draw.rows.short_of is not None and draw.rows.kept is not None:
+                found.append(
+                    f"{outcome.plan.name} has {len(draw.rows.kept)} synthetic rows, not {draw.rows.short_of}: no more "
+                    "are left after curation. Generate more than the largest size, e.g. by generate.per_class."
+                )
+    return list(dict.fromkeys(found))
 
 
 def _write_left_out(path: Path, human: HumanRows) -> None:
@@ -231,17 +215,3 @@ def _clear(folder: Path, seeds: Sequence[int]) -> None:
 def _copy(source: Path, target: Path) -> None:
     with source.open("rb") as stream, atomic_write(target, binary=True) as written:
         shutil.copyfileobj(stream, written)
-
-
-def _write_csv(path: Path, results: Mapping[str, Any]) -> None:
-    """Write one row per arm, seed and metric: what a spreadsheet or a data frame reads without unpacking."""
-    with atomic_write(path) as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["arm", "seed", "metric", "label", "value"])
-        for arm, values in results["arms"].items():
-            for scores in values["per_seed"]:
-                for metric in values["mean"]:
-                    writer.writerow([arm, scores["seed"], metric, "", scores[metric]])
-                for label, by_class in scores["per_class"].items():
-                    for metric, value in by_class.items():
-                        writer.writerow([arm, scores["seed"], metric, label, value])

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from augtune.core.outcomes import Dropped
-from augtune.evaluation.comparisons import compare_all
+from augtune.evaluation.comparisons import Comparison, adjusted, compare_all
 from augtune.evaluation.scores import MeanScores, evaluate, evaluate_runs, majority
-from augtune.evaluation.settings import EvaluateSettings
 from augtune.evaluation.significance import detectable
 from augtune.experiment.outcomes import ArmOutcome, SeedRun
 from augtune.experiment.plan import Plan
 from augtune.experiment.rows import HumanRows
+from augtune.experiment.synthetic import ArmRows
 from augtune.experiment.verdict import verdict
 
 __all__ = ["details_of", "out_of_reach", "results_of"]
@@ -27,51 +27,88 @@ __all__ = ["details_of", "out_of_reach", "results_of"]
 
 def results_of(plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome]) -> dict[str, Any]:
     """Return the value of ``results.json``, as the contract has it."""
-    settings = plan.experiment.evaluate.model_copy(update={"baseline": plan.baseline})
+    settings = plan.experiment.evaluate
     metrics = settings.measured
     reference = evaluate(majority(human.test, human.train), human.test, metrics, resamples=0)
     arms = {}
     for outcome in outcomes:
         scores = evaluate_runs(
-            outcome.runs.predictions, human.test, metrics, resamples=settings.resamples, level=settings.level
-        )
+            outcome.runs.predictions, human.test, metrics,
+            resamples=settings.resamples, level=settings.level, groups=outcome.groups,
+        )  # fmt: skip
         arms[outcome.plan.name] = _arm(plan, outcome, scores)
     return {
         "schema": 1,
         "name": plan.experiment.name,
         "seeds": list(plan.experiment.seeds),
+        **_data_seeds(plan),
         "references": {"majority": dict(reference.values)},
         "arms": arms,
-        "comparisons": _comparisons(human, outcomes, settings),
+        "comparisons": _comparisons(plan, human, outcomes),
     }
 
 
 def _arm(plan: Plan, outcome: ArmOutcome, scores: MeanScores) -> dict[str, Any]:
-    seeds = zip(plan.experiment.seeds, scores.per_seed, strict=True)
+    seeds: list[dict[str, int]] = [{"seed": seed} for seed in plan.experiment.seeds]
+    if plan.experiment.data_seeds:
+        seeds = [{"seed": trial.seed, "data_seed": trial.data_seed} for trial in plan.experiment.all_trials]
     return {
-        "per_seed": [{"seed": seed, **one.to_json()} for seed, one in seeds],
+        **({"axes": dict(outcome.plan.axes)} if outcome.plan.axes else {}),
+        "per_seed": [{**seed, **one.to_json()} for seed, one in zip(seeds, scores.per_seed, strict=True)],
         "mean": dict(scores.mean),
         "std": dict(scores.std),
         "interval": {kind: interval.to_json() for kind, interval in scores.intervals.items()},
-        "rows": {"human": outcome.human, "synthetic": len(outcome.rows.kept) if outcome.rows.kept else 0},
+        "rows": {"human": outcome.human, "synthetic": _synthetic(outcome.rows), **_by_draw(outcome)},
         "cost": outcome.cost.to_json(),
         "train_seconds": float(np.mean([one.seconds for one in outcome.by_seed])),
     }
 
 
-def _comparisons(human: HumanRows, outcomes: Sequence[ArmOutcome], settings: EvaluateSettings) -> list[dict[str, Any]]:
-    """Return every arm against the baseline: the test asked for on every metric, and exact McNemar on accuracy.
+def _synthetic(rows: ArmRows) -> int:
+    return 0 if rows.kept is None else len(rows.kept)
+
+
+def _by_draw(outcome: ArmOutcome) -> dict[str, Any]:
+    """Return the rows of each draw, where there are several; the arm's own numbers are those of the first."""
+    if len(outcome.draws) < 2:
+        return {}
+    draws = {str(one.data_seed): {"human": one.human, "synthetic": _synthetic(one.rows)} for one in outcome.draws}
+    return {"by_data_seed": draws}
+
+
+def _data_seeds(plan: Plan) -> dict[str, Any]:
+    """Return the seeds of the data and what they were derived from, where the file asks for any."""
+    experiment = plan.experiment
+    found: dict[str, Any] = {}
+    if experiment.data_seeds:
+        found["data_seeds"] = [trial.data_seed for trial in experiment.all_trials]
+    if experiment.master_seed is not None:
+        found["master_seed"] = experiment.master_seed
+    return found
+
+
+def _comparisons(plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome]) -> list[dict[str, Any]]:
+    """Return every arm against its baseline: the test asked for on every metric, and exact McNemar on accuracy.
 
     The two tests are corrected as two families, since they answer the same question twice.
     """
-    runs = [outcome.runs for outcome in outcomes]
-    if len(runs) < 2:
-        return []
-    found = [one.to_json() for one in compare_all(human.test, runs, settings)]
+    runs = {outcome.plan.name: outcome.runs for outcome in outcomes}
+    settings = plan.experiment.evaluate
+    asked = [settings]
     if settings.tester.kind != "mcnemar" and any(metric.kind == "accuracy" for metric in settings.measured):
-        exact = settings.model_copy(update={"metrics": ("accuracy",), "test": "mcnemar"})
-        found += [one.to_json() for one in compare_all(human.test, runs, exact)]
-    return found
+        asked.append(settings.model_copy(update={"metrics": ("accuracy",), "test": "mcnemar"}))
+    families: dict[str, list[str]] = {}
+    for name in runs:
+        if (baseline := plan.baseline_of(name)) != name:
+            families.setdefault(baseline, []).append(name)
+    found: list[Comparison] = []
+    for one in asked:
+        compared: list[Comparison] = []
+        for baseline, names in families.items():
+            alone = one.model_copy(update={"baseline": baseline, "correction": "none"})
+            compared += compare_all(human.test, [runs[name] for name in (baseline, *names)], alone)
+        found += adjusted(compared, one.correction)
+    return [one.to_json() for one in found]
 
 
 def out_of_reach(comparisons: Sequence[Mapping[str, Any]], level: float = 0.05) -> list[str]:
@@ -90,12 +127,12 @@ def details_of(
     """Return the value of ``details.json``: what the report shows besides the results."""
     metrics = [metric.bound(human.test.labels) for metric in plan.experiment.evaluate.measured]
     sentences = verdict(results, metrics[0], plan.baseline)
-    others = [outcome for outcome in outcomes if outcome.plan.name != plan.baseline]
+    others = [outcome for outcome in outcomes if plan.baseline_of(outcome.plan.name) != outcome.plan.name]
     if others:
         by_name = {outcome.plan.name: outcome.runs.predictions for outcome in outcomes}
         sign = 1 if metrics[0].higher_is_better else -1
         best = max(others, key=lambda outcome: sign * results["arms"][outcome.plan.name]["mean"][metrics[0].kind])
-        limit = detectable(human.test, by_name[best.plan.name], by_name[plan.baseline])
+        limit = detectable(human.test, by_name[best.plan.name], by_name[plan.baseline_of(best.plan.name)])
         sentences.append(f"{repr(limit)[:1].upper()}{repr(limit)[1:]}.")
     return {
         "schema": 1,

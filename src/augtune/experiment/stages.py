@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from augtune.core.errors import DataError
 from augtune.core.files import read_json, read_jsonl, write_json, write_jsonl
 from augtune.core.tables import Predictions, Weights
 from augtune.experiment.content import VERSION, encoder_content, model_content
-from augtune.experiment.outcomes import ArmOutcome, SeedRun
+from augtune.experiment.outcomes import SeedRun
 from augtune.experiment.plan import ArmPlan
 from augtune.experiment.rows import HumanRows
 from augtune.experiment.store import CHECKPOINTS, RunFolder, Stage
@@ -42,11 +42,6 @@ class Stages:
         self._stop = stop
         self.human = human
         self._latest: tuple[Path, Fitted] | None = None
-
-    def outcome(self, arm: ArmPlan, rows: ArmRows, seeds: Sequence[int]) -> ArmOutcome:
-        """Return what comes of a trained arm, one training per seed."""
-        runs = tuple(self.trained(arm, rows, seed) for seed in seeds)
-        return ArmOutcome(arm, rows, runs, len(self.human.train), rows.cost)
 
     def trained(self, arm: ArmPlan, rows: ArmRows, seed: int) -> SeedRun:
         """Return the arm's model for one seed, trained and tested."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from augtune.core.files import read_jsonl, write_jsonl
 from augtune.core.outcomes import Cost, Dropped
 from augtune.experiment.asking import Asking
 from augtune.experiment.content import VERSION, encoder_content, llm_content, settings_content
+from augtune.experiment.nested import Size, nested
 from augtune.experiment.plan import ArmPlan, Plan
 from augtune.experiment.rows import HumanRows
 from augtune.experiment.store import RunFolder, Stage
@@ -33,7 +34,8 @@ class ArmRows:
         changed: Rows given another label, as JSON objects.
         generated: Rows before curation.
         shortfall: Per label, rows fewer than asked for.
-        cost: What the calls cost.
+        cost: What the calls cost; of an arm that takes some of the rows, its share of it.
+        short_of: The size asked for, where fewer rows are left; else None.
     """
 
     kept: Dataset | None
@@ -42,6 +44,7 @@ class ArmRows:
     generated: int = 0
     shortfall: Mapping[str, int] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
+    short_of: Size | None = None
 
     def training_rows(self, human: Dataset) -> Dataset:
         """Return the rows an arm trains on: human rows first, then synthetic ones."""
@@ -55,22 +58,19 @@ class SyntheticRows:
         plan: What to do.
         store: The run folder, claimed.
         human: The human rows.
+        model: Returns the experiment's language model.
     """
 
-    def __init__(self, plan: Plan, store: RunFolder, human: HumanRows) -> None:
+    def __init__(self, plan: Plan, store: RunFolder, human: HumanRows, model: Callable[[], Tallied | None]) -> None:
         self.plan = plan
         self.store = store
         self.human = human
-        self._llm: Tallied | None = None
+        self._model = model
 
     @property
     def llm(self) -> Tallied | None:
-        """The language model of the experiment, made on first use; its replies are kept in the run folder."""
-        if self._llm is None and self.plan.experiment.llm is not None:
-            from augtune.experiment.tally import Tallied
-
-            self._llm = Tallied.from_settings(self.plan.experiment.llm, cache=self.store.path / "cache.sqlite")
-        return self._llm
+        """The language model of the experiment."""
+        return self._model()
 
     def of(self, arm: ArmPlan) -> ArmRows:
         """Return the arm's synthetic rows, generated and curated."""
@@ -85,7 +85,7 @@ class SyntheticRows:
         for stage in made:
             for label, missing in stage.notes["shortfall"].items():
                 shortfall[label] = shortfall.get(label, 0) + missing
-        return ArmRows(
+        made_rows = ArmRows(
             kept=self._joined([curated], "rows.jsonl"),
             dropped=tuple(dropped),
             changed=tuple(read_jsonl(curated.folder / "changed.jsonl")),
@@ -93,11 +93,12 @@ class SyntheticRows:
             shortfall=shortfall,
             cost=sum((Cost.from_json(stage.notes["cost"]) for stage in [*made, curated]), Cost()),
         )
+        return made_rows if arm.size is None else _sized(made_rows, arm.size, self.human.seed)
 
     def _generate(self, generator: Generator) -> Stage:
         from augtune.generation.base import generate
 
-        seed = self.plan.experiment.data.seed
+        seed = self.human.seed
         llm = self.llm if generator.needs_llm else None
 
         def make(folder: Path) -> dict[str, Any]:
@@ -152,6 +153,27 @@ class SyntheticRows:
 
     def _read(self, stages: Sequence[Stage], name: str) -> list[dict[str, Any]]:
         return [row for stage in stages for row in read_jsonl(stage.folder / name)]
+
+
+def _sized(rows: ArmRows, size: Size, seed: int) -> ArmRows:
+    """Return so many of the rows, a nested sample; the others are dropped, and their share of the cost is not counted.
+
+    An arm is compared by what its rows would cost alone, though they were generated together.
+    """
+    if rows.kept is None:
+        return rows
+    taken = nested(rows.kept, size, seed=seed)
+    kept, chosen = rows.kept.take(taken), set(taken.tolist())
+    because = f"not among the {len(kept)} rows of the nested sample (size: {size})"
+    left = [Dropped(row, "size", because, "beyond the size") for i, row in enumerate(rows.kept) if i not in chosen]
+    wanted = size.number * (len(kept.labels) if size.is_per_class else 1)
+    return replace(
+        rows,
+        kept=kept,
+        dropped=(*rows.dropped, *left),
+        cost=rows.cost.share(len(kept) / max(len(rows.kept), 1)),
+        short_of=size if len(kept) < wanted else None,
+    )
 
 
 def _write(folder: Path, rows: Dataset, dropped: Iterable[Dropped]) -> None:

@@ -29,6 +29,18 @@ def verdict(results: Mapping[str, Any], metric: Metric, baseline: str) -> list[s
         f"{lead} {metric.title}: {best}, {_score(arms[best], kind)} ({over}); "
         f"always answering the commonest label gives {results['references']['majority'][kind]:.3f}."
     ]
+    found = (str(row["baseline"]) for row in results["comparisons"] if row["metric"] == kind)
+    for one in dict.fromkeys([baseline, *found]):
+        sentences += _against(results, metric, one)
+    if seeds == 1:
+        sentences.append("With one seed, chance in training is not measured; run at least three.")
+    return sentences
+
+
+def _against(results: Mapping[str, Any], metric: Metric, baseline: str) -> list[str]:
+    """Return what is better, worse or neither than one baseline."""
+    arms, kind, sentences = results["arms"], metric.kind, list[str]()
+    sign = 1 if metric.higher_is_better else -1
     rows = _rows(results, kind, baseline, sign)
     sure = [row for row in rows if row["p_adjusted"] < LEVEL]
     better = [row for row in sure if sign * row["difference"] > 0]
@@ -42,8 +54,6 @@ def verdict(results: Mapping[str, Any], metric: Metric, baseline: str) -> list[s
     if unsure:
         none = "Not shown to differ from" if sure else "No arm is shown to differ from"
         sentences.append(f"{none} {against} at the 5 % level: {_list(unsure, metric)}.")
-    if seeds == 1:
-        sentences.append("With one seed, chance in training is not measured; run at least three.")
     return sentences
 
 

@@ -13,7 +13,7 @@ from augtune.generation.keep import ANY
 from augtune.generation.mix import Form, Mix
 from augtune.generation.naming import Naming
 from augtune.generation.plan import Source
-from augtune.generation.quotas import Balance, needs_rows, planned
+from augtune.generation.quotas import Balance, is_counted, needs_rows, planned
 from augtune.generation.writing import Writer
 
 __all__ = ["Gpt3Mix"]
@@ -45,13 +45,13 @@ class Gpt3Mix(Writer, Naming):
 
     balance: Balance | None = None
     """The same by a word: 'max', as many new rows of each label as the largest has human ones; 'minority', what each
-    lacks of the largest; 'prior', count rows in the human rows' shares."""
+    lacks of the largest; 'prior', count rows in the human rows' shares; 'even', count rows, as many of each."""
 
     multiplier: Annotated[float, Field(gt=0)] | None = None
     """Rows wanted in all, as a multiple of the human rows; their labels fall as the model writes them."""
 
     count: Annotated[int, Field(ge=1)] | None = None
-    """Rows wanted in all; their labels fall as the model writes them, or as balance: prior says."""
+    """Rows wanted in all; their labels fall as the model writes them, or as balance says."""
 
     examples: Annotated[int, Field(ge=1)] = 2
     """How many human rows each prompt shows."""
@@ -97,7 +97,7 @@ class Gpt3Mix(Writer, Naming):
     def _one_quota(self) -> Self:
         names = ["per_class", "balance", "multiplier", "count"]
         given = [name for name in names if getattr(self, name) is not None]
-        if len(given) > 1 and not ("count" in given and "prior" in (self.per_class, self.balance) and len(given) == 2):
+        if len(given) > 1 and not ("count" in given and is_counted(self.per_class, self.balance) and len(given) == 2):
             raise ValueError(f"{' and '.join(given)} are both given; the number of rows is set by one of them")
         return self
 

@@ -13,9 +13,10 @@ from augtune.core.labels import Labels
 from augtune.core.settings import suggestion
 from augtune.generation.base import Generator
 
-__all__ = ["Balance", "Balanced", "PerClass", "needs_rows", "per_label", "planned"]
+__all__ = ["Balance", "Balanced", "PerClass", "is_counted", "needs_rows", "per_label", "planned"]
 
-WORDS = ("max", "minority", "prior")
+WORDS = ("max", "minority", "prior", "even")
+COUNTED = ("prior", "even")
 
 
 def _is_count(value: Any, least: int) -> bool:
@@ -42,7 +43,9 @@ def _checked_balance(value: Any) -> Any:
 PerClass = Annotated[int | dict[str, int], BeforeValidator(_checked)]
 """Rows wanted of every label, or of each label that is named."""
 
-Balance = Annotated[int | dict[str, int] | Literal["max", "minority", "prior"], BeforeValidator(_checked_balance)]
+Balance = Annotated[
+    int | dict[str, int] | Literal["max", "minority", "prior", "even"], BeforeValidator(_checked_balance)
+]
 """The same, or a word for what the human rows' labels ask for."""
 
 
@@ -71,10 +74,11 @@ def planned(
 
     Args:
         wanted: ``max`` as many new rows of each label as the largest has human ones; ``minority`` what each lacks of
-            the largest; ``prior`` ``count`` rows that fall on the labels as the human ones do; or numbers.
+            the largest; ``prior`` ``count`` rows that fall on the labels as the human ones do; ``even`` as many of
+            each label, ``count`` in all; or numbers.
         train: The human rows.
         where: Place of the setting, for messages.
-        count: For ``prior``: rows in all; by default as many as there are human ones.
+        count: For ``prior`` and ``even``: rows in all; by default as many as there are human ones.
 
     Raises:
         SettingsError: If an unknown label is named or no row is wanted.
@@ -93,9 +97,11 @@ def planned(
         return dict.fromkeys(counts, largest)
     if wanted == "minority":
         return {label: largest - have for label, have in counts.items() if have < largest}
-    shares = {label: (count or len(train)) * have / len(train) for label, have in counts.items()}
+    total = count or len(train)
+    weights = dict.fromkeys(counts, 1) if wanted == "even" else counts
+    shares = {label: total * weight / sum(weights.values()) for label, weight in weights.items()}
     rows = {label: int(share) for label, share in shares.items()}
-    left = (count or len(train)) - sum(rows.values())
+    left = total - sum(rows.values())
     for label in sorted(shares, key=lambda name: rows[name] - shares[name])[:left]:  # the largest remainders
         rows[label] += 1
     return {label: number for label, number in rows.items() if number}
@@ -113,17 +119,17 @@ class Balanced(Generator):
     balance: Balance | None = None
     """What decides the rows of each label if per_class does not: 'max', as many new rows of each as the largest has
     human ones (the default); 'minority', what each lacks of the largest; 'prior', count rows in the human rows' shares;
-    or a number per label."""
+    'even', count rows, as many of each label; or a number per label."""
 
     count: Annotated[int, Field(ge=1)] | None = None
-    """For 'prior', rows wanted in all; by default as many as there are human ones."""
+    """For 'prior' and 'even', rows wanted in all; by default as many as there are human ones."""
 
     @model_validator(mode="after")
     def _one_plan(self) -> Self:
         if self.per_class is not None and self.balance is not None:
             raise ValueError("per_class and balance are both given; the number of rows is set by one of them")
-        if self.count is not None and "prior" not in (self.per_class, self.balance):
-            raise ValueError("count is the number of rows of balance: prior; set that, or use per_class")
+        if self.count is not None and not is_counted(self.per_class, self.balance):
+            raise ValueError("count is the number of rows of balance: prior or even; set that, or use per_class")
         return self
 
     def quota_of(self, train: HumanDataset) -> dict[str, int]:
@@ -131,6 +137,11 @@ class Balanced(Generator):
         if self.per_class is not None:
             return planned(self.per_class, train, where="generate.per_class", count=self.count)
         return planned(self.balance or self.default_balance, train, where="generate.balance", count=self.count)
+
+
+def is_counted(*quotas: object) -> bool:
+    """Return whether one of the quotas is a word that shares out a number of rows in all."""
+    return any(isinstance(quota, str) and quota in COUNTED for quota in quotas)
 
 
 def needs_rows(kind: str, does: str, quota: Mapping[str, int], train: HumanDataset) -> None:

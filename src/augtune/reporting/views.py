@@ -270,9 +270,11 @@ def cost_grid(view: RunView, styles: Styles) -> Grid:
 def points_cost(view: RunView, arm: str) -> float | None:
     """Return dollars per point gained on the baseline in the metric that decides; None without cost or gain."""
     cost: CostRecord = view.arm(arm).cost
-    if not cost.usd or view.baseline is None or arm == view.baseline:
+    compared = view.comparison(arm)
+    baseline = view.baseline if compared is None else compared.baseline
+    if not cost.usd or baseline not in view.arms or arm == baseline:
         return None
-    ours, theirs = (view.arm(name).mean.get(view.metric) for name in (arm, view.baseline))
+    ours, theirs = (view.arm(name).mean.get(view.metric) for name in (arm, baseline))
     if ours is None or theirs is None or view.metric in words.NO_SHARE:
         return None
     points = 100 * (ours - theirs) * (-1 if view.metric in words.LOWER_IS_BETTER else 1)

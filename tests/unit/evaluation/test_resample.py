@@ -109,3 +109,29 @@ def test_predictions_that_do_not_fit_are_refused(make_truth, make_runs):
         aligned([other], truth)
     with pytest.raises(DataError, match=r"^predictions of run 0: no row 't2' \(1 rows are missing\)\.$"):
         aligned([run], make_truth([0, 1, 1], 2))
+
+
+def test_draws_of_the_data_are_resampled_with_all_their_runs():
+    groups = (7, 7, 9, 9, 9, 4)
+    weights = run_weights(6, 4000, generator(0, "w"), groups)
+    assert np.allclose(weights.sum(axis=1), 1)
+    assert np.array_equal(weights[:, 0], weights[:, 1])
+    assert np.array_equal(weights[:, 2], weights[:, 4])
+    assert set(np.unique((weights > 0)[:, [0, 2, 5]].sum(axis=1))) == {1, 2}
+
+
+def test_the_spread_over_draws_is_that_of_their_means():
+    # the variance of the mean of G group means is their variance over G, however many runs a group has
+    values = np.repeat([0.1, 0.4, 0.3, 0.8], 5) + np.tile([-0.01, 0, 0.01, 0.005, -0.005], 4)
+    groups = tuple(np.repeat(range(4), 5))
+    weights = run_weights(20, 200_000, generator(0, "w"), groups)
+    means = values.reshape(4, 5).mean(axis=1)
+    assert pooled(values, weights).var() == pytest.approx(means.var(ddof=1) / 4, rel=0.02)
+    alone = run_weights(20, 200_000, generator(0, "w"))
+    assert pooled(values, alone).var() == pytest.approx(values.var(ddof=1) / 20, rel=0.02)
+
+
+def test_runs_that_each_have_a_draw_or_all_the_same_count_one_by_one():
+    plain = run_weights(5, 50, generator(0, "w"))
+    assert np.array_equal(plain, run_weights(5, 50, generator(0, "w"), (5, 4, 3, 2, 1)))
+    assert np.array_equal(plain, run_weights(5, 50, generator(0, "w"), (1, 1, 1, 1, 1)))

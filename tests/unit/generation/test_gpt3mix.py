@@ -313,7 +313,7 @@ def test_settings_that_do_not_fit_the_rows(train, settings, message):
         ({"per_clas": 3}, "generate.per_clas: unknown key; did you mean 'per_class'?"),
         (
             {"per_class": "ten"},
-            "generate.per_class: expected 'max', 'minority', 'prior', a number of rows, or one per label as in "
+            "generate.per_class: expected 'max', 'minority', 'prior', 'even', a number of rows, or one per label as in "
             "{billing: 30, login: 20}, got 'ten'",
         ),
         ({"task": "sst3"}, "generate.task: no task is called 'sst3'; did you mean 'sst5'?"),

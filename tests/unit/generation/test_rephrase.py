@@ -185,7 +185,7 @@ def test_a_refusal_in_the_source_may_be_reworded(make_human, answering):
     [
         (
             "min",
-            "generate.per_class: expected 'max', 'minority', 'prior', a number of rows, or one per label as in "
+            "generate.per_class: expected 'max', 'minority', 'prior', 'even', a number of rows, or one per label as in "
             "{billing: 30, login: 20}, got 'min'",
         ),
         ({"delivry": 2}, "generate.per_class: no label is called 'delivry'; did you mean 'delivery'?"),

@@ -31,6 +31,7 @@ class Pair:
         resampled: Per metric, the difference in each resample of rows and seeds, ``(R,)``.
         seed: Of tests that draw.
         train_rows: Human rows each run was trained on, if known.
+        groups: The draw of the data each run belongs to, the same for both methods; None: every run by itself.
     """
 
     names: tuple[str, str]
@@ -40,6 +41,7 @@ class Pair:
     resampled: Mapping[str, np.ndarray]
     seed: int = 0
     train_rows: int | None = None
+    groups: tuple[int, ...] | None = None
     _scores: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     @property
@@ -59,7 +61,7 @@ class Pair:
         return self._scores[metric.key]
 
     def by_seed(self, metric: Metric, test: str) -> np.ndarray:
-        """Return the metric's difference with each seed, ``(S,)``.
+        """Return the metric's difference with each seed, ``(S,)``; the mean of those on the same draw of the data.
 
         Raises:
             DataError: If there are fewer than two seeds, or not the same number of both methods.
@@ -71,7 +73,20 @@ class Pair:
                 f"{len(baseline)} of {self.names[1]!r}.",
                 hint="Give more seeds, or use a test of rows such as paired_bootstrap or permutation.",
             )
-        return np.asarray(arm - baseline)
+        return self._by_group(arm - baseline)
+
+    @property
+    def draws(self) -> int:
+        """How many differences ``by_seed`` has: one per draw of the data, or per run."""
+        groups = len(set(self.groups or ()))
+        return groups if groups > 1 else len(self.probabilities[0])
+
+    def _by_group(self, differences: np.ndarray) -> np.ndarray:
+        """Return the mean difference of each draw of the data, ``(S,)``; of one draw alone, each run's."""
+        if self.groups is None or len(set(self.groups)) < 2:
+            return np.asarray(differences)
+        groups = np.array(self.groups)
+        return np.array([differences[groups == one].mean() for one in dict.fromkeys(self.groups)])
 
     def ensembles(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean of each method's runs, ``(N, K)``."""

@@ -71,7 +71,7 @@ class Wilcoxon(DifferenceTest):
 
     def smallest_p(self, pair: Pair) -> float:
         """Return 2 / 2^S."""
-        return min(1.0, 2.0 ** (1 - len(pair.probabilities[0])))
+        return min(1.0, 2.0 ** (1 - pair.draws))
 
 
 def corrected_t_p(differences: np.ndarray, test_over_train: float) -> float:
