@@ -145,6 +145,7 @@ def _check_arm(arm: ArmPlan, human: HumanRows, problems: list[str]) -> None:
             settings.mix.places(depth)
         except SettingsError as error:
             problems.extend(f"{where}.train.{problem}" for problem in error.problems)
+    problems.extend(f"{where}.train: {told}" for told in settings.unbound(human.train.labels))
     problems.extend(f"{where}.train.checkers.{told}" for told in checker_problems(settings, human.train.labels))
     for step in arm.steps:
         if getattr(step, "against", None) == "validation" and human.validation is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
@@ -22,6 +22,9 @@ from augtune.training.optimizers import AdamW, Optimizer
 from augtune.training.recipes import Recipe, Vanilla
 from augtune.training.schedules import Constant, Linear, ReduceOnPlateau, Schedule
 from augtune.training.tracking import Tracker
+
+if TYPE_CHECKING:
+    from augtune.core.labels import Labels
 
 __all__ = ["CheckerSettings", "TrainSettings"]
 
@@ -245,6 +248,16 @@ class TrainSettings(Settings):
         problems = [unfit(who, tasks, task) for who, tasks in parts if task not in tasks]
         if self.threshold is not None and task != "multi_label":
             problems.append(unfit("threshold", ("multi_label",), task))
+        return list(dict.fromkeys(problems))
+
+    def unbound(self, labels: Labels) -> list[str]:
+        """Return what the losses say of labels they were not made for, such as an alpha of another name, a line each."""
+        problems: list[str] = []
+        for stage in self.recipe.plan(self, 1000):
+            try:
+                stage.loss.bound(labels)
+            except SettingsError as error:
+                problems.extend(error.problems)
         return list(dict.fromkeys(problems))
 
     @property

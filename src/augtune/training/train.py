@@ -85,7 +85,7 @@ def _check_selection(validation: HumanDataset | None, settings: TrainSettings, c
 def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSettings) -> None:
     if settings.measured() and validation is None:
         raise SettingsError(f"{settings.measured()} needs validation rows; none were given")
-    misfits = settings.misfits(dataset.labels.task)
+    misfits = settings.misfits(dataset.labels.task) or settings.unbound(dataset.labels)
     if misfits:
         raise SettingsError(misfits)
     if validation is not None and validation.labels.names != dataset.labels.names:

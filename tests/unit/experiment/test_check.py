@@ -191,3 +191,12 @@ def test_saved_checkers_that_are_nowhere_are_told():
     with pytest.raises(SettingsError) as caught:
         check(plan(arms={"weighed": {"train": train, "generate": {"kind": "eda"}}}))
     assert caught.value.problems == ("arms.weighed.train.checkers.quality: no such file: nowhere",)
+
+
+def test_alpha_of_a_label_there_is_not_is_told():
+    train = {"loss": {"kind": "ldam", "alpha": {"biling": 2.0}}}
+    with pytest.raises(SettingsError) as caught:
+        check(plan(arms={"a": {"train": train}}))
+    assert caught.value.problems == (
+        "arms.a.train: loss ldam: alpha: no label is called 'biling'; did you mean 'billing'?",
+    )
