@@ -49,9 +49,11 @@ def texts_of(
         text: Column of the text, found by its usual names if None; likewise ``text_pair``.
         text_pair: Column of the second text.
         is_pair: Whether the model reads pairs.
-        labels: The model's labels; a label column is taken along if all its values are among them.
+        labels: The model's labels; a column that is called as labels usually are is taken along if it holds only these.
         separator: What stands between the labels of a row, where it may have several.
     """
+    from augtune.data.columns import LABEL_NAMES
+
     table = _read(path)
     first, second = _text_columns(table, text, text_pair, is_pair)
     texts = [_text(table, i, first) for i in range(len(table.rows))]
@@ -60,7 +62,7 @@ def texts_of(
     ids = tuple(str(i if key is None else row.get(key)) for i, row in enumerate(table.rows))
     if len(set(ids)) != len(ids):
         raise DataError(f"{path}: the ids in column {key!r} have to be unique.")
-    label = next((name for name in TRUE_COLUMNS if name in table.columns), None)
+    label = next((name for name in (*TRUE_COLUMNS, *LABEL_NAMES) if name in table.columns), None)
     truth = None if label is None else _known_labels(table, label, labels, separator)
     return Texts(ids, tuple(texts), pairs, None if truth is None else dict(zip(ids, truth, strict=True)))
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from augtune.cli.main import main
+from augtune.cli.texts import texts_of
 from augtune.core.files import read_jsonl
 from augtune.core.labels import Labels
 from augtune.model.fitted import Fitted
@@ -205,3 +206,13 @@ def test_compare_says_how_unanswered_rows_count(model, capsys):
     run(capsys, "predict", "model", "test.jsonl", "--abstain-below", "1", "--out", "none.jsonl")
     told = run(capsys, "compare", "test.jsonl", "a=all.jsonl", "b=none.jsonl")
     assert "b: 12 rows left unanswered count with their most probable label\n" in told
+
+
+def test_labels_are_found_in_a_column_called_intent(tmp_path):
+    path = tmp_path / "tickets.csv"
+    path.write_text("message,intent\nWhere is it?,delivery\nNo light,malfunction\n")
+    labels = Labels(("delivery", "malfunction"))
+    found = texts_of(path, text=None, text_pair=None, is_pair=False, labels=labels)
+    assert found.truth == {"0": "delivery", "1": "malfunction"}
+    others = texts_of(path, text=None, text_pair=None, is_pair=False, labels=Labels(("delivery", "billing")))
+    assert others.truth is None
