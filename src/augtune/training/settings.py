@@ -251,7 +251,7 @@ class TrainSettings(Settings):
         return list(dict.fromkeys(problems))
 
     def unbound(self, labels: Labels) -> list[str]:
-        """Return what the losses say of labels they were not made for, such as an alpha of another name, a line each."""
+        """Return what the losses say against these labels, such as an alpha that names none of them, a line each."""
         problems: list[str] = []
         for stage in self.recipe.plan(self, 1000):
             try:

@@ -29,6 +29,17 @@ WAYS = {
     "hu2019": {"recipe": "hu2019"},
     "hu2019, mixed": {"recipe": "hu2019", "mix": "tmix", "micro_batch_size": 5},
     "sungen": {"recipe": {"kind": "sungen", "iterations": 3}},
+    "quality in micro-batches": {"recipe": {"kind": "dimp", "normalise": True}, "micro_batch_size": 3},
+    "curriculum": {"recipe": {"kind": "curriculum", "phases": "smooth", "order": "easiest_first"}},
+    "stages": {
+        "recipe": {
+            "kind": "stages",
+            "stages": [
+                {"rows": "synthetic", "order": "easiest_first", "loss": {"kind": "ldam", "deferred": 0.5}},
+                {"rows": "all", "human_share": 0.4, "weights": "imp"},
+            ],
+        }
+    },
     "mix": {"mix": "tmix"},
     "lora": {"lora": {"rank": 2, "dropout": 0.2}, "keep": "best", "evaluate_every": 3},
     "layers computed twice": {"gradient_checkpointing": True, "head": {"kind": "attention", "layers": 1}},

@@ -7,6 +7,7 @@ import pytest
 
 from augtune.core.errors import DataError, SettingsError
 from augtune.core.tables import Predictions
+from augtune.model.fitted import Fitted
 from augtune.training.settings import TrainSettings
 from augtune.training.tables import Checkers
 from augtune.training.train import train
@@ -67,6 +68,32 @@ def test_weights_of_a_stage_stay_in_it(tiny_encoder):
     losses = {stage: [row["loss"] for row in found.history if row["stage"] == stage] for stage in ("stage 1", "plain")}
     assert losses["stage 1"] == [0.0] * 4
     assert min(losses["plain"]) > 0
+
+
+def test_deferred_class_weights_enter_in_each_stage_at_its_own_share(tiny_encoder):
+    rows = human_rows(12) + synthetic_rows(9)
+    common = {**COMMON, "encoder": tiny_encoder, "steps": 8, "lr": 1e-9, "head_lr": 1e-9, "dropout": 0.0}
+
+    def losses(**fields) -> list[float]:
+        loss = {"kind": "ldam", **fields}
+        stages = [{"rows": "synthetic", "loss": loss}, {"rows": "synthetic", "loss": loss, "name": "again"}]
+        found = train(rows, recipe={"kind": "stages", "stages": stages}, **common)
+        return [row["loss"] for row in found.history]
+
+    plain, weighed, deferred = losses(class_weights="none"), losses(), losses(deferred=0.5)
+    assert deferred == pytest.approx([*plain[0:2], *weighed[2:4], *plain[4:6], *weighed[6:8]], rel=1e-6)
+    assert np.abs(np.array(plain) - weighed).min() > 1e-4
+
+
+def test_a_weighted_model_is_saved_as_the_student_alone(tiny_encoder, tmp_path):
+    sizes = {}
+    for recipe in ("vanilla", "imp", "dimp"):
+        folder = train(ROWS, encoder=tiny_encoder, recipe=recipe, checkers=CHECKERS, **COMMON).save(tmp_path / recipe)
+        sizes[recipe] = {path.name: path.stat().st_size for path in folder.glob("*.safetensors")}
+    assert sizes["imp"] == sizes["dimp"] == sizes["vanilla"]
+    student = Fitted.load(tmp_path / "dimp")
+    trained = train(ROWS, encoder=tiny_encoder, recipe="dimp", checkers=CHECKERS, **COMMON)
+    assert np.array_equal(student.predict(ROWS).probabilities, trained.predict(ROWS).probabilities)
 
 
 def problems(stages, **fields) -> list[str]:
