@@ -37,9 +37,12 @@ NOT_RUN = {
 }
 PAGES = [page for page in pages() if any(block.language in RUN for block in blocks(page))]
 
-WRITTEN = "augtune generate train.csv --kind gpt3mix --set count=280 --replay replies.jsonl --out new.jsonl \\\n" + (
-    "--set 'text_type=support message' --set label_type=intent"
-)
+BEFORE = {  # what a page takes as given
+    "new.jsonl --human": "augtune generate train.csv --kind gpt3mix --set count=280 --replay replies.jsonl "
+    "--set 'text_type=support message' --set label_type=intent --out new.jsonl",
+    "runs/sizes/": "augtune run helpdesk.yaml name=sizes seeds=[0] curate=null "
+    "'arms={human only: {generate: null}, made: {}}' 'sweep={size: [10, 20], generate: {eda: eda, more: {kind: eda, alpha_ri: 0.2}}}'",
+}
 
 
 def test_there_are_blocks():
@@ -118,7 +121,8 @@ def test_page_does_what_it_says(page, workplace, small, stand_in, saved_model, p
     reader = Reader(small)
     if "OPENAI_API_KEY is not set" in text:
         monkeypatch.delenv("OPENAI_API_KEY")
-    if "inspect new.jsonl" in text:
-        reader.do(Block(page, 0, "sh", WRITTEN))
+    for what, command in BEFORE.items():
+        if what in text:
+            reader.do(Block(page, 0, "sh", command))
     for block in blocks(page):
         reader.do(block)
