@@ -18,7 +18,7 @@ EXAMPLE ?= examples/helpdesk/helpdesk.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := src tests benchmarks docs
+CODE := src tests benchmarks docs/conf.py docs/generate.py
 
 .PHONY: help demo test check docs fix clean
 .DELETE_ON_ERROR:
