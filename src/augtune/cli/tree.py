@@ -62,6 +62,7 @@ def plan_text(checked: Checked) -> str:
             (f"llm: {_llm(checked)}", ()),
             *([(f"sweep: {swept}", ())] if swept else []),
             *_draws(checked),
+            *_search(checked),
             ("arms", _arms(checked)),
             (f"{measured} · correction {evaluate.correction}", ()),
         ],
@@ -75,6 +76,18 @@ def _draws(checked: Checked) -> list[Branch]:
         return []
     trials = ", ".join(f"{trial.data_seed}/{trial.seed}" for trial in experiment.all_trials)
     return [(f"seeds of data/training: {trials}", ())]
+
+
+def _search(checked: Checked) -> list[Branch]:
+    """Return what is searched for, and on which rows."""
+    search = checked.plan.experiment.search
+    if search is None:
+        return []
+    keys = ", ".join(f"{key} in {value}" for key, value in search.over.items())
+    judged = "validation rows" if search.folds is None else f"{search.folds} parts of the human training rows"
+    whose = "each arm" if search.arm is None else search.arm
+    metric = checked.plan.experiment.search_metric.kind
+    return [(f"search: {_count(search.trials, 'trial')} for {whose} by {metric} on {judged}: {keys}", ())]
 
 
 def _data(checked: Checked) -> Branch:

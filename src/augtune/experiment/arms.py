@@ -46,9 +46,9 @@ ARM_KEYS = ("generate", "curate", "train", "size", "data", "axes")
 
 COLUMNS = (
     *("arm", "seed", "metric", "label", "value"),
-    *("data_seed", "human_rows", "synthetic_rows", "usd", "seconds"),
+    *("data_seed", "human_rows", "synthetic_rows", "usd", "seconds", "search_seconds"),
 )
-"""Columns of ``results.csv``, between whose first and second line the axes stand."""
+"""Columns of ``results.csv``, between whose first and second line the axes stand; the last only after a search."""
 
 Axes = Mapping[str, str | int | float | bool | None]
 """Where an arm stands, by axis: what tables and charts group it by."""

@@ -20,6 +20,7 @@ from augtune.experiment.content import checker_problems
 from augtune.experiment.estimating import asking_of, tuning_of
 from augtune.experiment.plan import ArmPlan, Plan, read_plan
 from augtune.experiment.rows import HumanRows, HumanSource, checked_source
+from augtune.experiment.search import keys_for
 from augtune.generation.base import Estimate
 
 if TYPE_CHECKING:
@@ -81,9 +82,10 @@ class Checked:
 
     @property
     def trainings(self) -> int:
-        """How many models are trained: arms times seeds, and those that predict training rows out of fold."""
+        """How many models are trained: arms times seeds, those of a search, and those that predict out of fold."""
         repeated = {name for arm in self.plan.arms if arm.kind and (name := self._repeated(arm.kind)) is not None}
-        return (len(self.plan.trained) + FOLDS * len(repeated)) * len(self.plan.experiment.seeds)
+        final = (len(self.plan.trained) + FOLDS * len(repeated)) * len(self.plan.experiment.seeds)
+        return final + sum(_searching(self.plan, arm) for arm in self.plan.trained)
 
     def _repeated(self, kind: Kind) -> str | None:
         return kind.repeated(has_validation=self.human.validation is not None)
@@ -237,8 +239,17 @@ def _seconds(plan: Plan, source: HumanSource) -> float | None:
         steps = arm.settings.steps_for(len(own.train) + _wanted(arm, own))
         steps += _checker_steps(arm, steps)
         longest = arm.settings.max_length or tokens
-        total += OPERATIONS * weights * steps * arm.settings.batch_size * min(tokens, longest)
-    return total * len(plan.experiment.seeds) / _speed()
+        times = len(plan.experiment.seeds) + _searching(plan, arm)
+        total += times * OPERATIONS * weights * steps * arm.settings.batch_size * min(tokens, longest)
+    return total / _speed()
+
+
+def _searching(plan: Plan, arm: ArmPlan) -> int:
+    """Return how many models the search for an arm's settings trains."""
+    search = plan.experiment.search
+    if search is None or search.arm not in (None, arm.name) or not keys_for(search, arm):
+        return 0
+    return search.trials * (search.folds or 1)
 
 
 def _wanted(arm: ArmPlan, human: HumanRows) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from augtune.core.tables import Predictions
 from augtune.evaluation.comparisons import Runs
 from augtune.experiment.plan import ArmPlan
 from augtune.experiment.synthetic import ArmRows
+
+if TYPE_CHECKING:
+    from augtune.experiment.searching import Found
 
 __all__ = ["ArmOutcome", "Draw", "SeedRun"]
 
@@ -102,6 +105,7 @@ class ArmOutcome:
         draws: Its rows with each seed of the data; ``rows`` and ``human`` are those of the first. None of an arm that
             trains nothing.
         groups: The seed of the data of each run, where there are several.
+        search: What a search for its settings found.
     """
 
     plan: ArmPlan
@@ -113,6 +117,7 @@ class ArmOutcome:
     warnings: tuple[str, ...] = ()
     draws: tuple[Draw, ...] = ()
     groups: tuple[int, ...] | None = None
+    search: Found | None = None
 
     @property
     def runs(self) -> Runs:

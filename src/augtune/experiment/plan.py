@@ -18,11 +18,14 @@ from augtune.core.settings import Settings, suggestion
 from augtune.core.task import unfit
 from augtune.curation.quality.settings import InspectSettings
 from augtune.data import grammar
+from augtune.evaluation import METRICS
+from augtune.evaluation.metrics import Metric
 from augtune.evaluation.settings import EvaluateSettings
 from augtune.experiment import document
 from augtune.experiment.arms import ArmPlan, attempt, beside, file_of, folder_of, misfits, read_arm
 from augtune.experiment.data_settings import DataSettings
 from augtune.experiment.kinds import KINDS, check_kinds
+from augtune.experiment.search import SearchSettings, check_search
 from augtune.experiment.sweep import BASE, expand
 from augtune.experiment.trials import Trial, seeds_given, trials_of
 from augtune.llm.settings import LLMSettings
@@ -60,6 +63,8 @@ class Experiment(Settings):
     """Arms by name; each changes only what it names."""
     sweep: None = None
     """Keys with lists of values, by which the arms are multiplied: size, generate, encoder, data.train, train.KEY."""
+    search: SearchSettings | None = None
+    """A search for training settings, on human rows that are not the test rows."""
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     """What is measured."""
 
@@ -69,6 +74,16 @@ class Experiment(Settings):
         if len(set(seeds)) != len(seeds):
             raise ValueError(f"every seed may stand once, got {seeds}")
         return seeds
+
+    @property
+    def search_metric(self) -> Metric:
+        """The metric that decides a search.
+
+        Raises:
+            SettingsError: If there is none of that name.
+        """
+        named = None if self.search is None else self.search.metric
+        return self.evaluate.measured[0] if named is None else METRICS.parse(named, where="search.metric")
 
     @property
     def all_trials(self) -> tuple[Trial, ...]:
@@ -238,7 +253,12 @@ def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str])
 
 
 def _check_draws(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str]) -> None:
-    """Note arms that ask, route or fine-tune where rows are drawn anew, or that name an arm with rows of its own."""
+    """Note what is wrong with a search, and arms that do not go with several draws of the rows."""
+    if experiment.search is not None:
+        trained = [arm for arm in arms if arm.kind is None]
+        has_validation = experiment.data.validation != "none"
+        check_search(experiment.search, trained, has_validation=has_validation, problems=problems)
+        attempt(lambda: experiment.search_metric, problems)
     own = {arm.name for arm in arms if arm.human is not None}
     for arm in arms:
         if arm.kind is None:

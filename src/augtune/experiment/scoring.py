@@ -60,6 +60,7 @@ def _arm(plan: Plan, outcome: ArmOutcome, scores: MeanScores) -> dict[str, Any]:
         "interval": {kind: interval.to_json() for kind, interval in scores.intervals.items()},
         "rows": {"human": outcome.human, "synthetic": _synthetic(outcome.rows), **_by_draw(outcome)},
         "cost": outcome.cost.to_json(),
+        **({} if outcome.search is None else {"search": outcome.search.to_json()}),
         "train_seconds": float(np.mean([one.seconds for one in outcome.by_seed])),
     }
 
@@ -134,6 +135,7 @@ def details_of(
         best = max(others, key=lambda outcome: sign * results["arms"][outcome.plan.name]["mean"][metrics[0].kind])
         limit = detectable(human.test, by_name[best.plan.name], by_name[plan.baseline_of(best.plan.name)])
         sentences.append(f"{repr(limit)[:1].upper()}{repr(limit)[1:]}.")
+    sentences += dict.fromkeys(str(outcome.search) for outcome in outcomes if outcome.search is not None)
     return {
         "schema": 1,
         "name": plan.experiment.name,

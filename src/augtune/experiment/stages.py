@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from augtune.training.running import Running, Stop
     from augtune.training.tables import Checkers
 
-__all__ = ["Stages"]
+__all__ = ["Stages", "saved_checkers"]
 
 
 class Stages:
@@ -147,7 +147,7 @@ class Stages:
             "rows": dataset.fingerprint,
             "settings": arm.settings.to_key(),
             "encoder": encoder_content(arm.settings.encoder),
-            "checkers": _saved_checkers(arm),
+            "checkers": saved_checkers(arm),
             "validation": None if validation is None else validation.fingerprint,
             "seed": seed,
         }
@@ -186,7 +186,7 @@ class Stages:
             "rows": dataset.fingerprint,
             "settings": plain.to_key(),
             "encoder": encoder_content(settings.checkers.encoder or settings.encoder),
-            "saved": _saved_checkers(arm).get(name),
+            "saved": saved_checkers(arm).get(name),
             "seed": seed,
         }
         return self.store.stage("checker", key, make, about=f"{name} · seed {seed}")
@@ -222,7 +222,7 @@ def _folder(run: SeedRun) -> Path:
     return run.folder
 
 
-def _saved_checkers(arm: ArmPlan) -> dict[str, str]:
+def saved_checkers(arm: ArmPlan) -> dict[str, str]:
     """Return the fingerprint of each saved checker that the arm's recipe needs."""
     named = {"quality": arm.settings.checkers.quality, "diversity": arm.settings.checkers.diversity}
     return {name: model_content(path) for name, path in named.items() if path and name in arm.settings.recipe.needs}

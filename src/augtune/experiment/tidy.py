@@ -18,7 +18,8 @@ def write_csv(path: Path, results: Mapping[str, Any], outcomes: Mapping[str, Arm
     """Write one row per arm, seed and metric: what a spreadsheet or a data frame reads without unpacking.
 
     A metric of a label has the label in ``label``. Every axis of a sweep has a column, empty for an arm that is not on
-    it. ``usd`` is what the arm's rows cost, all draws together; ``seconds`` is the training with that seed.
+    it. ``usd`` is what the arm's rows cost, all draws together; ``seconds`` is the training with that seed. Where
+    settings were searched for, ``search_seconds`` is what that took, all trials together.
 
     Args:
         path: The file.
@@ -27,7 +28,9 @@ def write_csv(path: Path, results: Mapping[str, Any], outcomes: Mapping[str, Arm
     """
     axes = list(dict.fromkeys(axis for outcome in outcomes.values() for axis in outcome.plan.axes))
     with atomic_write(path) as stream:
-        writer = csv.DictWriter(stream, [*COLUMNS[:5], *axes, *COLUMNS[5:]])
+        is_searched = any(outcome.search is not None for outcome in outcomes.values())
+        last = COLUMNS[5:] if is_searched else COLUMNS[5:-1]
+        writer = csv.DictWriter(stream, [*COLUMNS[:5], *axes, *last], extrasaction="ignore")
         writer.writeheader()
         for arm, values in results["arms"].items():
             outcome = outcomes[arm]
@@ -57,4 +60,5 @@ def _facts(outcome: ArmOutcome, number: int, values: Mapping[str, Any]) -> dict[
         "synthetic_rows": 0 if kept is None else len(kept),
         "usd": values["cost"]["usd"],
         "seconds": outcome.by_seed[number].seconds,
+        "search_seconds": 0.0 if outcome.search is None else outcome.search.seconds,
     }

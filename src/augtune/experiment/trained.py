@@ -14,6 +14,8 @@ from augtune.experiment.inspecting import Inspecting
 from augtune.experiment.outcomes import ArmOutcome, Draw
 from augtune.experiment.plan import ArmPlan, Plan
 from augtune.experiment.rows import HumanRows, HumanSource
+from augtune.experiment.search import shared
+from augtune.experiment.searching import Found, SearchRows, searched
 from augtune.experiment.stages import Stages
 from augtune.experiment.store import RunFolder
 from augtune.experiment.synthetic import ArmRows, SyntheticRows
@@ -50,6 +52,7 @@ class TrainedArms:
         self._stop = stop
         self._llm: Tallied | None = None
         self._places: dict[int, _Place] = {}
+        self._found: dict[str, Found] = {}
 
     def llm(self) -> Tallied | None:
         """Return the experiment's language model, made on first use; its replies are kept in the run folder."""
@@ -70,6 +73,7 @@ class TrainedArms:
         seeds = list(dict.fromkeys(trial.data_seed for trial in trials))
         rows = {seed: self._rows(arm, seed, is_first=seed == seeds[0]) for seed in seeds}
         self._forget(arm, seeds[1:])
+        arm, found = self._searched(arm, rows[seeds[0]])
         runs = []
         for trial in trials:
             place = self._at(self.source.of(arm.human, trial.data_seed))
@@ -77,7 +81,29 @@ class TrainedArms:
         draws = tuple(Draw(seed, len(self.source.of(arm.human, seed).train), rows[seed]) for seed in seeds)
         cost = sum((draw.rows.cost for draw in draws), Cost())
         groups = tuple(trial.data_seed for trial in trials) if len(seeds) > 1 else None
-        return ArmOutcome(arm, draws[0].rows, tuple(runs), draws[0].human, cost, draws=draws, groups=groups)
+        return ArmOutcome(
+            arm, draws[0].rows, tuple(runs), draws[0].human, cost, draws=draws, groups=groups, search=found
+        )
+
+    def _searched(self, arm: ArmPlan, rows: ArmRows) -> tuple[ArmPlan, Found | None]:
+        """Return the arm with the settings that a search found for it, on its first draw of rows, or for another."""
+        search = self.plan.experiment.search
+        if search is None:
+            return arm, None
+        if search.arm not in (None, arm.name):
+            of = next(one for one in self.plan.trained if one.name == search.arm)
+            if of.name not in self._found:
+                self._searched(of, self._rows(of, self.source.of().seed, is_first=True))
+            found = self._found.get(of.name)
+            same = arm if found is None else shared(search, found.values, of, arm)
+            return same, None if same is arm else found
+        human = self.source.of(arm.human)
+        known = SearchRows(human.train, rows.kept, human.validation)
+        chosen, found = searched(arm, known, search, self.plan.experiment.search_metric, self.store, self._stop)
+        if found is not None:
+            self._found[arm.name] = found
+            self.store.event("note", stage="search", about=arm.name, message=str(found))
+        return chosen, found
 
     def _at(self, human: HumanRows) -> _Place:
         if id(human) not in self._places:
