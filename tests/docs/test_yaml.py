@@ -7,7 +7,7 @@ import pytest
 from augtune.core.errors import SettingsError
 from augtune.experiment.document import value_of
 from augtune.experiment.plan import read_plan
-from augtune.experiment.rows import human_rows
+from augtune.experiment.rows import checked_source
 from doc_blocks import Block, blocks, pages
 
 BLOCKS = [block for page in pages() for block in blocks(page) if block.language == "yaml"]
@@ -38,7 +38,7 @@ def test_there_are_blocks():
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
 def test_block_is_an_experiment_or_part_of_one(block, workplace):
     plan = read_plan(whole(block))
-    assert human_rows(plan).train
+    assert checked_source(plan).of().train
 
 
 def test_wrong_key_in_a_block_fails(workplace):
