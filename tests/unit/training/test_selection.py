@@ -17,7 +17,7 @@ from augtune.training.schedules import ReduceOnPlateau
 from augtune.training.selection import Selection, SelectionRules, ValidationRows, measures
 from augtune.training.settings import TrainSettings
 from augtune.training.train import train
-from training_rows import human_rows, synthetic_rows
+from training_rows import LABELS, THINGS, human_rows, synthetic_rows
 
 torch.set_num_threads(1)
 
@@ -191,7 +191,9 @@ def test_checkers_of_a_recipe_are_trained_without_validation_rows(settings):
     plan = settings.changed(
         recipe="dimp", checkers={"model": "encoder", "folds": 2, "steps": 2}, patience=1, schedule="reduce_on_plateau"
     )
-    fitted = train(human_rows() + synthetic_rows(12), settings=plan, validation=human_rows(6, "other"))
+    unseen = [Example(f"unseen-{i}", f"{text} today", LABELS[i % 2]) for i, text in enumerate(THINGS[:6])]
+    validation = HumanDataset.from_examples(unseen, LABELS, name="unseen")
+    fitted = train(human_rows() + synthetic_rows(12), settings=plan, validation=validation)
     assert fitted.weights is not None
 
 
