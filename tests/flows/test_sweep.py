@@ -70,7 +70,7 @@ def test_small_sizes_lie_in_large_ones_and_the_rest_is_on_record(sizes):
 
 def test_results_tell_where_an_arm_stands(sizes):
     arm = sizes[0].arms["plain · words · 12"]
-    assert arm["axes"] == {"base_arm": "plain", "generate": "eda", "size": 12}
+    assert arm["axes"] == {"base_arm": "plain", "generate": "words", "size": 12}
     assert arm["rows"] == {"human": 32, "synthetic": 12}
     assert "axes" not in sizes[0].arms["human only"]
 

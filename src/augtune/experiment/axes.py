@@ -29,16 +29,18 @@ class Axis:
         key: As the file has it.
         place: What it sets, e.g. ``train.encoder``.
         values: Its values by their names, two or more.
+        is_named: Whether the file gives the names.
     """
 
     key: str
     place: str
     values: Mapping[str, Any]
+    is_named: bool = False
 
     def point(self, name: str) -> str | int | float | bool | None:
-        """Return the value called ``name`` as tables have it: itself if it is a plain one, else its name."""
+        """Return the value called ``name`` as tables have it: a plain one without a name of its own, or its name."""
         value = self.values[name]
-        return name if isinstance(value, (Mapping, list)) or value is None else value
+        return name if self.is_named or isinstance(value, (Mapping, list)) or value is None else value
 
     def applies(self, raw: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
         """Return whether an arm takes its values: it does not set the key itself, and rows are there to be sized."""
@@ -102,7 +104,7 @@ def read_axis(key: str, value: Any, problems: list[str]) -> Axis | None:
     if len(values) < len(value):
         problems.append(f"{where}: two values get the same name; name them, e.g. {{first: ..., second: ...}}")
         return None
-    return Axis(key, place, values)
+    return Axis(key, place, values, named)
 
 
 def _unknown(place: str) -> str | None:

@@ -75,11 +75,12 @@ class _Point:
 
     def matches(self, wanted: Mapping[str, Any]) -> bool:
         """Return whether it stands where a filter says; a value is named as written or by its name."""
-        names = {axis.key: name for axis, name in zip(self.axes, self.names, strict=True)} | {"arm": self.base}
-        own = self.where()
+        at = list(zip(self.axes, self.names, strict=True))
+        names = {axis.key: name for axis, name in at} | {"arm": self.base}
+        values = {axis.key: axis.values[name] for axis, name in at} | {"arm": self.base}
 
         def fits(key: str, value: Any) -> bool:
-            return key in names and (value == own.get(key, self.base) or str(value) == names[key])
+            return key in names and (value == values[key] or str(value) == names[key])
 
         return all(
             any(fits(key, one) for one in (value if isinstance(value, list) else [value]))

@@ -28,6 +28,7 @@ from augtune.reporting.palette import ArmStyle, arm_styles, css_variables, dark_
 from augtune.reporting.quality import inspected
 from augtune.reporting.read import HasFolder, RunView, read_run
 from augtune.reporting.rowset import browser_rows, weighed_rows
+from augtune.reporting.sizes import size_lines, sizes_chart
 from augtune.reporting.summary import facts
 from augtune.reporting.views import MATRIX_LIMIT
 
@@ -108,7 +109,8 @@ def _sections(view: RunView, styles: Mapping[str, ArmStyle]) -> tuple[dict[str, 
     weighted = [arm for arm in view.arms if view.arm_details(arm).weights is not None]
     weights = [plots.weights_chart(view, arm, styles[arm], place) for place, arm in enumerate(weighted)]
     learning = plots.learning_chart(view, styles)
-    drawn = [points.arms_chart(view, styles), *forest, learning, *labels, *weights]
+    sizes = sizes_chart(view)
+    drawn = [points.arms_chart(view, styles), sizes, *forest, learning, *labels, *weights]
     is_small = len(view.labels) <= MATRIX_LIMIT
     confusion = views.confusion_grid if is_small else views.confusions_list
     arms = list(enumerate(view.arms))
@@ -117,6 +119,8 @@ def _sections(view: RunView, styles: Mapping[str, ArmStyle]) -> tuple[dict[str, 
     return {chart.id: chart for chart in drawn if chart is not None}, {
         "arms_grid": views.arms_grid(view, styles),
         "differences_grid": views.differences_grid(view, styles),
+        "sizes": sizes,
+        "size_lines": size_lines(view),
         "forest": [chart for chart in forest if chart is not None],
         "learning": learning,
         "label_charts": labels,

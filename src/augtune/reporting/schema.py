@@ -88,6 +88,7 @@ class ArmResults(_Record):
     rows: RowCounts
     cost: CostRecord
     train_seconds: float | None = None
+    axes: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
 
 
 class Comparison(_Record):

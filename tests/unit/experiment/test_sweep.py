@@ -74,8 +74,8 @@ def test_generators_of_one_sweep_share_what_the_file_says_of_their_kind():
 def test_values_may_be_given_names():
     made = plan(arms=..., sweep={"generate": {"words": "eda", "none": None}, "size": [1, 2]})
     assert [(arm.name, dict(arm.axes)) for arm in made.arms] == [
-        ("words · 1", {"generate": "eda", "size": 1}),
-        ("words · 2", {"generate": "eda", "size": 2}),
+        ("words · 1", {"generate": "words", "size": 1}),
+        ("words · 2", {"generate": "words", "size": 2}),
         ("none", {"generate": "none"}),
     ]
 
