@@ -18,7 +18,7 @@ from augtune.core.errors import DataError
 from augtune.core.example import Example, Origin
 from augtune.core.fingerprint import fingerprint_lines
 from augtune.core.labels import Labels
-from augtune.core.rows import check_rows, examples_of
+from augtune.core.rows import check_human, check_rows, examples_of
 from augtune.core.task import LabelValue
 
 if TYPE_CHECKING:
@@ -336,13 +336,7 @@ class HumanDataset(Dataset):
 
     def _check(self) -> None:
         super()._check()
-        for i, origin in enumerate(self.origins):
-            if origin != "human":
-                raise DataError(
-                    f"{self.name}: row {i} ({self.ids[i]}) is {origin}: synthetic rows can be trained on, "
-                    "never validated or tested on.",
-                    hint="Use .human() to take the human rows only.",
-                )
+        check_human(self)
 
     @classmethod
     def from_examples(cls, examples: Iterable[Example], labels: Labels, *, name: str = "data") -> HumanDataset:

@@ -12,7 +12,7 @@ from augtune.core.labels import Labels
 if TYPE_CHECKING:
     from augtune.core.dataset import Dataset
 
-__all__ = ["check_rows", "examples_of"]
+__all__ = ["check_human", "check_rows", "examples_of"]
 
 
 def check_rows(data: Dataset) -> None:
@@ -38,6 +38,21 @@ def check_rows(data: Dataset) -> None:
             raise DataError(
                 f"{data.name}: row {i} ({ids[i]}): expected {len(labels)} probabilities {labels.rule.expected}, "
                 f"got {soft}."
+            )
+
+
+def check_human(data: Dataset) -> None:
+    """See that every row was written by a human, where rows are validated or tested on.
+
+    Raises:
+        DataError: If one was not; the message has the row.
+    """
+    for i, origin in enumerate(data.origins):
+        if origin != "human":
+            raise DataError(
+                f"{data.name}: row {i} ({data.ids[i]}) is {origin}: synthetic rows can be trained on, "
+                "never validated or tested on.",
+                hint="Use .human() to take the human rows only.",
             )
 
 

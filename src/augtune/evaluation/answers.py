@@ -17,6 +17,7 @@ import numpy as np
 
 from augtune.core.dataset import HumanDataset
 from augtune.core.errors import DataError
+from augtune.core.rows import check_human
 from augtune.core.tables import Predictions
 
 __all__ = ["Marked", "aligned", "marked", "right", "row_kinds", "truth_of"]
@@ -33,10 +34,11 @@ def aligned(runs: Sequence[Predictions], truth: HumanDataset) -> np.ndarray:
     """Return the answers of all runs in the order of the test rows, ``(M, N, K)`` or ``(M, N, 2K)``.
 
     Raises:
-        DataError: If there is no row or no run, a row has no prediction, or labels differ.
+        DataError: If there is no row or no run, a row is synthetic or has no prediction, or labels differ.
     """
     if not len(truth):
         raise DataError(f"{truth.name}: there are no rows to evaluate on.")
+    check_human(truth)
     if not runs:
         raise DataError("predictions: none were given.")
     for run in runs:

@@ -8,6 +8,7 @@ import numpy as np
 
 from augtune.core.dataset import HumanDataset
 from augtune.core.errors import DataError
+from augtune.core.rows import check_human
 from augtune.core.tables import Predictions
 from augtune.evaluation.calibration import Temperature, fit_temperature
 from augtune.evaluation.metrics import Ece
@@ -44,12 +45,13 @@ def calibrate(fitted: Fitted, rows: HumanDataset) -> Calibrated:
         rows: Human rows it was not trained on: of its own training rows it is surer than it should be.
 
     Raises:
-        DataError: If there are no rows, their labels are not the classifier's, a row may have several labels, or
-            single texts are given to a classifier of pairs or the reverse.
+        DataError: If there are no rows, one is synthetic, their labels are not the classifier's, a row may have several
+            labels, or single texts are given to a classifier of pairs or the reverse.
     """
     fitted.labels.one_each("calibrate: a temperature")
     if not len(rows):
         raise DataError(f"{rows.name}: there are no rows to calibrate on.")
+    check_human(rows)
     plain = replace(fitted, temperature=1.0)
     before = plain.predict(rows).in_order(rows.labels)
     found = fit_temperature(before, rows)

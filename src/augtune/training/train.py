@@ -9,6 +9,7 @@ from typing import Any
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError, SettingsError
 from augtune.core.fingerprint import text_marks
+from augtune.core.rows import check_human
 from augtune.model.fitted import Fitted
 from augtune.training.checkers import make_checkers
 from augtune.training.fitting import Job, fit
@@ -51,7 +52,7 @@ def train(
     Raises:
         SettingsError: If settings are wrong, or one of them needs validation rows and there are none.
         DataError: If the dataset cannot be trained on: fewer than two classes, a class without rows, rows that the
-            recipe needs missing, validation rows that the quality checker was trained on.
+            recipe needs missing, validation rows that are synthetic or that the quality checker was trained on.
         TrainingError: If a loss is not finite.
     """
     chosen = (settings or TrainSettings()).changed(**overrides)
@@ -88,18 +89,8 @@ def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSet
     misfits = settings.misfits(dataset.labels.task) or settings.unbound(dataset.labels)
     if misfits:
         raise SettingsError(misfits)
-    if validation is not None and validation.labels.names != dataset.labels.names:
-        raise DataError(
-            f"{validation.name}: expected the labels {dataset.labels} in this order, got {validation.labels}."
-        )
-    if validation is not None and validation.labels.task != dataset.labels.task:
-        raise DataError(
-            f"{validation.name}: expected rows of task {dataset.labels.task}, got {validation.labels.task}."
-        )
-    if validation is not None and validation.is_pair != dataset.is_pair:
-        raise DataError(
-            f"{validation.name}: pairs of texts in one of training and validation rows, single in the other."
-        )
+    if validation is not None:
+        _check_validation(dataset, validation)
     if not len(dataset):
         raise DataError(f"{dataset.name}: there are no rows to train on.")
     if len(dataset.labels) < 2 and not dataset.labels.has_many:
@@ -114,3 +105,19 @@ def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSet
             hint="Add rows, sample by class (10/class), or set train.allow_missing: true to train without.",
         )
     settings.recipe.require(dataset)
+
+
+def _check_validation(dataset: Dataset, validation: HumanDataset) -> None:
+    check_human(validation)
+    if validation.labels.names != dataset.labels.names:
+        raise DataError(
+            f"{validation.name}: expected the labels {dataset.labels} in this order, got {validation.labels}."
+        )
+    if validation.labels.task != dataset.labels.task:
+        raise DataError(
+            f"{validation.name}: expected rows of task {dataset.labels.task}, got {validation.labels.task}."
+        )
+    if validation.is_pair != dataset.is_pair:
+        raise DataError(
+            f"{validation.name}: pairs of texts in one of training and validation rows, single in the other."
+        )

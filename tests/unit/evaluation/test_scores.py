@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from augtune.core.dataset import Dataset, Example
 from augtune.core.errors import DataError
 from augtune.core.files import read_jsonl
 from augtune.core.labels import Labels
@@ -43,6 +44,18 @@ def test_scores_follow_ids_not_positions(make_truth, make_runs):
     run = make_runs(truth, 0.5)[0]
     turned = Predictions(run.ids[::-1], run.probabilities[::-1], run.labels)
     assert evaluate(run, truth).to_json() == evaluate(turned, truth).to_json()
+
+
+def test_synthetic_row_in_the_truth_is_refused(make_truth):
+    human = make_truth([0, 1, 1, 1], 2)
+    written = Example("eda-0", "a text of a model", "c0", origin="generated")
+    mixed = human + Dataset.from_examples([written], human.labels, name="made")
+    with pytest.raises(DataError) as caught:
+        evaluate(Predictions(mixed.ids, mixed.targets(), mixed.labels), mixed)
+    assert str(caught.value) == (
+        f"{mixed.name}: row 4 (eda-0) is generated: synthetic rows can be trained on, never validated or tested on.\n"
+        "  Use .human() to take the human rows only."
+    )
 
 
 def test_macro_f1_agrees_with_sklearn_over_all_labels_on_real_predictions(data_pack):

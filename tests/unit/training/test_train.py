@@ -215,6 +215,13 @@ def test_validation_rows_of_another_task_are_refused(settings):
     )
 
 
+def test_validation_rows_that_a_model_wrote_are_refused(settings):
+    rows = human_rows() + synthetic_rows()
+    assert _refused(human_rows(), settings, validation=rows).startswith(
+        f"{rows.name}: row {len(human_rows())} ({synthetic_rows().ids[0]}) is generated: synthetic rows can be trained"
+    )
+
+
 def test_an_encoder_that_is_nowhere_is_refused(settings):
     with pytest.raises(InputError, match=r"^encoder './nowhere': there is no such folder\.$"):
         train(human_rows(), settings=settings, encoder="./nowhere")
