@@ -63,10 +63,17 @@ def test_rows_are_kept_as_they_were_or_on_record(step, rows, context):
     assert rows.fingerprint == before
     kept = [rows.ids.index(name) for name in curation.dataset.ids]
     assert kept == sorted(kept)
-    assert list(curation.dataset) == [rows[i] for i in kept]
+    after = {record.before.id: record.after for record in curation.changed}
+    assert list(curation.dataset) == [after.get(rows.ids[i], rows[i]) for i in kept]
     gone = [rows.ids.index(row.example.id) for row in curation.dropped]
     assert sorted(kept + gone) == list(range(len(rows)))
-    assert gone
+    assert gone or curation.changed
+    for record in curation.changed:
+        assert record.by == step.kind
+        assert record.because
+        assert record.before == rows[rows.ids.index(record.before.id)]
+        assert record.after.text == record.before.text
+        assert record.after.label != record.before.label
     for record in curation.dropped:
         assert record.by == step.kind
         assert record.because
@@ -83,8 +90,9 @@ def test_same_rows_give_the_same_answer(step, rows, context):
     second = curate(rows, [step], human=context.human, splits=context.splits, encoder=context.encoder, llm=context.llm)
     assert first.dataset.fingerprint == second.dataset.fingerprint
     assert first.dropped == second.dropped
+    assert first.changed == second.changed
 
 
 def test_no_rows_give_no_rows(step, rows, context):
     curation = step.apply(rows[:0], context)
-    assert (len(curation.dataset), curation.dropped) == (0, ())
+    assert (len(curation.dataset), curation.dropped, curation.changed) == (0, (), ())

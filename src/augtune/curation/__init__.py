@@ -27,5 +27,9 @@ STEPS: Catalog[Step] = Catalog(
             "augtune.curation.confidence:Confidence",
             "Drop the rows whose label a classifier of other rows finds least likely.",
         ),
+        "mislabel": Row(
+            "augtune.curation.mislabel:Mislabel",
+            "Give a share of the rows a wrong label on purpose, to study noise.",
+        ),
     },
 )
