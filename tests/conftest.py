@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 import os
+import random
+import sys
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Bit-equal results need one number of threads everywhere, also in the processes that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,6 +24,15 @@ WORDS = (
     "one two three four five six seven eight nine ten red blue green day week month year time people thing made "
     "really very quite too more less much many few some any all none yes today yesterday now then here there"
 ).split()
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Start every test from the same random state, whichever tests ran before it."""
+    random.seed(0)
+    for name, seed in (("numpy", "random.seed"), ("torch", "manual_seed")):
+        if name in sys.modules:
+            operator.attrgetter(seed)(sys.modules[name])(0)
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,6 @@ from augtune.core.seeds import generator
 from augtune.model import LOSSES
 from augtune.model.losses import Loss, LossBatch, loss_sum, mean_loss
 
-torch.set_num_threads(1)
-
 VARIANTS = {
     "cross_entropy": [{"label_smoothing": 0.2}, {"class_weights": "inverse", "power": 0.5}],
     "focal": [{"gamma": 0.5}, {"gamma": 1.0, "factor": "detached"}],

@@ -19,8 +19,6 @@ from augtune.training.settings import TrainSettings
 from augtune.training.train import train
 from training_rows import LABELS, human_rows, pair_rows
 
-torch.set_num_threads(1)
-
 DEEP = {"layers": 2, "width": 24, "activation": "swiglu", "shared": True, "dropout": 0.3}
 HEADS_TO_TEST = [(kind, {}) for kind in HEADS] + [(kind, DEEP) for kind in HEADS if kind != "own"]
 TEXTS = ["good film", "a very " + "very " * 15 + "bad plot", "fun"]

@@ -21,8 +21,6 @@ from augtune.training.settings import TrainSettings
 from augtune.training.train import train
 from training_rows import human_rows
 
-torch.set_num_threads(1)
-
 CPU = torch.device("cpu")
 VARIANTS = [
     {"kind": "sgd", "momentum": 0.9, "nesterov": True},

@@ -7,7 +7,6 @@ import logging
 import shutil
 
 import pytest
-import torch
 
 import tiny_causal
 from augtune.cli.tree import estimate_text, plan_text
@@ -32,14 +31,6 @@ ARMS = {
     "told": {"ask": {"evidence": {"classifier": "human only", "similar": 1, "choose": "random"}}},
     "routed": {"route": {"classifier": "human only", "ask": {"form": "classify"}, "most_share": 0.5}},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -47,9 +47,6 @@ def evidence(data: at.HumanDataset, pool: at.HumanDataset, **fields) -> at.Evide
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    import torch
-
-    torch.set_num_threads(1)
     train, texts = rows("train", 64, 1), []
     for name in FORMS:
         exhibits = evidence(train, train, leave_one_out=True).exhibits(Questions.of(train), find_form(name))

@@ -9,12 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from augtune.cli.main import main
 from augtune.core.files import read_jsonl
 
-COMMAND = "import sys, torch; torch.set_num_threads(1); from augtune.cli.main import main; sys.exit(main(sys.argv[1:]))"
+COMMAND = "import sys; from augtune.cli.main import main; sys.exit(main(sys.argv[1:]))"
 GOOD = "a great film;i love this movie;really good acting;a fun story;very good plot;great fun;a good day;love it"
 BAD = "an awful film;i hate this movie;really bad acting;a boring story;very bad plot;awful thing;a bad day;hate it"
 WRITTEN = [
@@ -52,10 +51,7 @@ def folder(tmp_path, tiny_encoder, monkeypatch):
     (tmp_path / "written.jsonl").write_text("".join(lines), encoding="utf-8")
     (tmp_path / "trial.yaml").write_text(EXPERIMENT.format(encoder=tiny_encoder), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in the processes below: other threads add in another order
-    yield tmp_path
-    torch.set_num_threads(threads)
+    return tmp_path
 
 
 def in_a_process(*arguments, largest_file=None, cwd):

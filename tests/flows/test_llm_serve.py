@@ -54,9 +54,6 @@ def lessons(count: int = 400) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    import torch
-
-    torch.set_num_threads(1)
     return tiny_causal.build(tmp_path_factory.mktemp("serve") / "reviewer", lessons(), steps=250)
 
 

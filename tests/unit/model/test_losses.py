@@ -25,8 +25,6 @@ from augtune.model.losses import (
     mean_loss,
 )
 
-torch.set_num_threads(1)
-
 
 def one_hot(labels: list[int], classes: int) -> torch.Tensor:
     return F.one_hot(torch.tensor(labels), classes).float()

@@ -14,8 +14,6 @@ from augtune.training.settings import TrainSettings
 from augtune.training.train import train
 from training_rows import human_rows
 
-torch.set_num_threads(1)
-
 
 @pytest.fixture
 def settings(tiny_encoder):

@@ -19,8 +19,6 @@ from augtune.training.settings import TrainSettings
 from augtune.training.train import train
 from training_rows import LABELS, THINGS, human_rows, synthetic_rows
 
-torch.set_num_threads(1)
-
 SCORES = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, 0.5], [1.0, 0.0, -1.0], [0.0, 0.0, 4.0]])
 TRUTH = np.array([0, 1, 2, 2])
 

@@ -1,7 +1,6 @@
 """LoRA of a tiny causal model made on the spot."""
 
 import pytest
-import torch
 
 import tiny_causal
 from augtune.collaboration.ask import ask
@@ -32,14 +31,6 @@ def base(tmp_path_factory, helpdesk):
 
 def accuracy(made, rows):
     return sum(a == b for a, b in zip(made.predict(rows).predicted, rows.label_names, strict=True)) / len(rows)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
