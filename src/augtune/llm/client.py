@@ -222,11 +222,17 @@ class LLM:
         done.result()
         return [answers[index] for index in range(len(requests))]
 
-    def save_replies(self, path: str | Path) -> int:
-        """Write every reply this object gave as a recording that ``replay`` can serve; return how many there are."""
+    def save_replies(self, path: str | Path, *, prompts: bool = True) -> int:
+        """Write every reply this object gave as a recording that ``replay`` can serve; return how many there are.
+
+        Args:
+            path: The recording.
+            prompts: Whether the requests are written whole. Without them the recording shows no row of the data but
+                what a reply repeats of one, and serves just the same.
+        """
         used = memoryview(self._used)
         keys = dict.fromkeys(used[i : i + DIGEST].hex() for i in range(0, len(used), DIGEST))
-        return write_recording(Path(path), self._running().store.recorded(keys))
+        return write_recording(Path(path), self._running().store.recorded(keys), prompts=prompts)
 
     def close(self) -> None:
         """Close connections and the cache; what was kept in memory is gone, and a next call opens them again."""

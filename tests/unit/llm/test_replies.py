@@ -11,6 +11,7 @@ import pytest
 from augtune.core.errors import DataError, ProviderError, SettingsError
 from augtune.llm.client import LLM
 from augtune.llm.messages import Message, Reply, Request
+from augtune.llm.providers.replay import read_recording
 from augtune.llm.providers.scripted import Scripted
 
 
@@ -70,6 +71,23 @@ def test_a_recording_is_replayed_without_naming_the_model(tmp_path: Path):
     assert (llm.cost.usd, llm.cost.calls, llm.cost.cached) == (0.0, 0, 2)
     assert llm.save_replies(tmp_path / "again.jsonl") == 2
     assert (tmp_path / "again.jsonl").read_text() == path.read_text()
+
+
+def test_a_recording_without_prompts_serves_the_same(tmp_path: Path):
+    live, path = record(tmp_path / "whole.jsonl"), tmp_path / "bare.jsonl"
+    assert live.save_replies(path, prompts=False) == 2
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["request"] for line in lines] == [{"provider": "scripted", "base_url": None, "model": "replies"}] * 2
+    llm = LLM(replay=path)
+    assert llm.name == "replies"
+    assert llm.send(llm.request(prompt="a", temperature=1.0)) == Reply("One.")
+    with pytest.raises(DataError) as caught:
+        list(read_recording(path))
+    assert str(caught.value) == f"{path}: reply 1: its prompt was left out when it was recorded."
+    path.write_text(path.read_text().replace('"reply": {"', '"reply": {"no'))
+    with pytest.raises(DataError) as caught:
+        LLM(replay=path)
+    assert caught.value.message.startswith(f"{path}: reply 1: expected {{'key', 'request', 'reply'}}")
 
 
 def test_a_request_that_was_not_recorded_is_one_clear_error(tmp_path: Path):
