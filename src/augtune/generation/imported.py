@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -81,6 +81,10 @@ class Imported(Generator):
     name: Annotated[str, Field(min_length=1)] | None = None
     """What the rows are called; by default the file's name without its ending and without 'synthetic_'."""
 
+    sources: Literal["any", "train"] = "any"
+    """Rows to take: any, or those whose source_text is one of the human rows trained on (train). Where these are a
+    sample of the rows that were shown to the model, the others would tell more than the sample holds."""
+
     per_class: PerClass | None = None
     """Rows wanted of each label, a number or a number per label; a larger number keeps the rows of a smaller one."""
 
@@ -103,7 +107,16 @@ class Imported(Generator):
         Raises:
             DataError: If it has not; the message names the file.
         """
-        _Rows(read(self.path), self.columns, train, self.path.stem)
+        self._read(train, self.path.stem)
+
+    def _read(self, train: HumanDataset, name: str) -> _Rows:
+        rows = _Rows(read(self.path), self.columns, train, name)
+        if self.sources == "train" and rows.source is None:
+            raise DataError(
+                f"{self.path}: sources: train asks which human row each row was made from, and no column says so.",
+                hint="Name the column of the human text: columns: {source_text: COLUMN}; or leave sources out.",
+            )
+        return rows
 
     def preview(self, train: HumanDataset, *, seed: int = 0, count: int = 3) -> list[str]:
         """Return nothing: no prompt is sent."""
@@ -123,8 +136,12 @@ class Imported(Generator):
                 ``train``; the message has file and line.
         """
         name = self.name or self.path.stem.removeprefix(PREFIX) or self.path.stem
-        rows = _Rows(read(self.path), self.columns, train, name)
+        rows = self._read(train, name)
         found, dropped = rows.all()
+        if self.sources == "train":
+            because = "what it was made from is none of the human rows trained on"
+            dropped += [Dropped(row, self.kind, because, "other source") for row in found if not row.parents]
+            found = [row for row in found if row.parents]
         if rows.old is not None:
             found, left_out = follow(found, train.labels, old=rows.old)
             dropped.extend(left_out)

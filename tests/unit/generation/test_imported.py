@@ -61,6 +61,32 @@ def test_rows_without_text_or_label_are_dropped_on_record(train, written):
     ]
 
 
+def test_only_rows_made_from_the_human_rows_trained_on_if_asked(train, written):
+    rows = [
+        {"text": "so slow", "label": "negative", "source_text": " it  drags "},
+        {"text": "funny", "label": "positive", "source_text": "elsewhere"},
+        {"text": "free", "label": "positive"},
+    ]
+    made = generate(train, Imported(path=written(rows), name="m", sources="train", per_class=1))
+    assert made.dataset.ids == ("m-0000",)
+    because = "what it was made from is none of the human rows trained on"
+    assert [(row.example.id, row.by, row.reason, row.because) for row in made.dropped] == [
+        ("m-0001", "imported", "other source", because),
+        ("m-0002", "imported", "other source", because),
+    ]
+    assert made.shortfall == {"positive": 1}
+
+
+def test_sources_are_asked_for_where_no_column_has_them(train, written):
+    path = written([{"text": "a", "label": "positive"}])
+    with pytest.raises(DataError) as caught:
+        Imported(path=path, sources="train").require(train)
+    assert str(caught.value) == (
+        f"{path}: sources: train asks which human row each row was made from, and no column says so.\n"
+        "  Name the column of the human text: columns: {source_text: COLUMN}; or leave sources out."
+    )
+
+
 def test_an_unknown_label_is_refused_with_its_line(train, written):
     path = written([{"text": "a", "label": "positive"}, {"text": "b", "label": "mixed"}])
     with pytest.raises(DataError) as caught:
