@@ -34,8 +34,8 @@ ARMS = {
 }
 
 
-def command(*arguments, several=("-m", "augtune")):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+def command(*arguments, several=("-m", "augtune"), **variables):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR", **variables}
     return subprocess.Popen(
         [sys.executable, *several, *map(str, arguments)], env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -166,6 +166,45 @@ def test_torchrun_trains_one_model_too(tiny_encoder, tmp_path):
     whole = train(rows, settings=settings)
     found = [row["loss"] for row in Fitted.load(tmp_path / "model").history]
     np.testing.assert_allclose(found, [row["loss"] for row in whole.history], rtol=1e-5)
+
+
+FULL = """
+import os
+
+if os.environ.get("RANK") == os.environ["FULL_RANK"]:
+    from augtune.training import loop
+
+    computed = loop._forward
+
+    def full(run, *given, **named):
+        if len(run.history) == 3:
+            raise MemoryError("cannot allocate memory")
+        return computed(run, *given, **named)
+
+    loop._forward = full
+"""
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_out_of_memory_in_one_process_ends_both_and_is_said_once(rank, tiny_encoder, tmp_path):
+    """Python runs a file of the name sitecustomize before anything else: it lets the memory run out."""
+    (tmp_path / "sitecustomize.py").write_text(FULL)
+    (tmp_path / "train.jsonl").write_text(
+        "\n".join(json.dumps({"text": row.text, "label": row.label}) for row in human_rows(24, "train"))
+    )
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    process = command(
+        "train", tmp_path / "train.jsonl", "--encoder", tiny_encoder, "--steps", 6, "--set", "batch_size=9",
+        "--out", tmp_path / "model", "--processes", 2, FULL_RANK=str(rank), PYTHONPATH=paths,
+    )  # fmt: skip
+    code, _, err = finished(process, 60)
+    rows = (5, 4)[rank]
+    assert code == 2
+    assert err[err.index("error:") :] == (
+        f"error: training stopped at step 4 (stage 'train'): out of memory in process {rank} with {rows} rows at once "
+        f"(cannot allocate memory).\n  Set train.micro_batch_size to less than {rows}; the steps stay the same.\n"
+    )
+    assert not (tmp_path / "model").exists()
 
 
 def test_what_is_wrong_is_said_once_and_ends_both(file, tmp_path):

@@ -35,8 +35,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except AugtuneError as error:
-            complain(str(error))
-            raise SystemExit(error.exit_code) from error
+            raise _told(error) from error
         except KeyboardInterrupt as error:
             complain(str(error) or "interrupted; the same command carries on from here.")
             raise SystemExit(INTERRUPTED) from error
@@ -58,6 +57,12 @@ def complain(message: str) -> None:
     """Write an error to stderr, ``error:`` before its first line."""
     sys.stdout.flush()
     sys.stderr.write(f"error: {message}\n")
+
+
+def _told(error: AugtuneError) -> SystemExit:
+    """Return what ends the process, once its user has read what is wrong."""
+    complain(str(error))
+    return SystemExit(error.exit_code)
 
 
 def _is_typers(error: Exception) -> bool:
@@ -122,7 +127,12 @@ def _one_of_several(arguments: list[str]) -> None:
     from augtune.training.leading import leading, serve
 
     if is_helper():
-        serve()
+        try:
+            serve()
+        except AugtuneError as error:
+            raise _told(error) from error
+        except Exception as error:
+            _report_bug(error)
         return
     with leading():
         app(args=arguments, prog_name="augtune", obj=arguments)

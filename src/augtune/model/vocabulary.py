@@ -31,12 +31,13 @@ class SmallVocabulary:
 
     Args:
         used: ``(V,)`` token ids in use, ascending; None: the whole table stays.
-        weight: The table's parameter while training runs.
+        table: The module that holds the table while training runs; None: the whole table stays. A copy of the
+            classifier that is trained in its place has another.
         kept: What the rows not in use have been multiplied by so far.
     """
 
     used: np.ndarray | None
-    weight: nn.Parameter
+    table: nn.Embedding | None
     kept: float = 1.0
 
     def renumbered(self, encoded: Encoded) -> Encoded:
@@ -51,8 +52,10 @@ class SmallVocabulary:
         Args:
             groups: The optimizer's, with the learning rates of the step.
         """
+        if self.table is None:
+            return
         for group in groups:
-            if any(parameter is self.weight for parameter in group["params"]):
+            if any(parameter is self.table.weight for parameter in group["params"]):
                 self.kept *= 1 - group["lr"] * group["weight_decay"]
 
 
@@ -70,13 +73,13 @@ def small_vocabulary(
     table = classifier.encoder.get_input_embeddings()
     whole = getattr(table, "weight", None)
     if not cut or not isinstance(table, nn.Embedding) or whole is None or texts[0].pad_id > HIGHEST_PAD_ID:
-        yield SmallVocabulary(None, nn.Parameter(torch.zeros(0), requires_grad=False))
+        yield SmallVocabulary(None, None)
         return
     low = np.arange(texts[0].pad_id + 1, dtype=np.int64)
     used = np.unique(np.concatenate([low, *(encoded.tokens for encoded in texts)]))
     places = torch.from_numpy(used).to(whole.device)
     table.weight = nn.Parameter(whole.detach()[places], requires_grad=whole.requires_grad)
-    small = SmallVocabulary(used, table.weight)
+    small = SmallVocabulary(used, table)
     try:
         yield small
     finally:

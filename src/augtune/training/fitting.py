@@ -14,7 +14,7 @@ import torch
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError, TrainingError
 from augtune.core.fingerprint import text_marks
-from augtune.core.launched import is_helper
+from augtune.core.launched import is_helper, is_one_of_several
 from augtune.core.seeds import derive
 from augtune.core.tables import Predictions, Weights
 from augtune.model.batching import encode
@@ -26,11 +26,12 @@ from augtune.model.lora import merge
 from augtune.model.precision import choose
 from augtune.model.vocabulary import small_vocabulary
 from augtune.training.checkpoints import Checkpoint, CheckpointFolder
-from augtune.training.leading import hand_out
+from augtune.training.leading import AloneError, ending_together, hand_out
 from augtune.training.loop import Loop, TrainingRows, WeightsSeen, run_stage
 from augtune.training.meta.online import OnlineWeights
 from augtune.training.meta.passes import KnownRows
 from augtune.training.micro import MicroBatches, is_out_of_memory
+from augtune.training.parted import in_parts
 from augtune.training.preparing import new_classifier, ready
 from augtune.training.recipes.base import Online
 from augtune.training.recipes.hu2019 import Hu2019
@@ -92,15 +93,18 @@ def fit(job: Job) -> Fitted:
     """
     job = replace(job, known=job.known or _known(job))
     hand_out(job)
-    try:
-        return _fit(job)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise TrainingError(
-            f"out of memory outside the gradient of a step: {str(error).splitlines()[0]}",
-            hint="Set a smaller train.max_length, train fewer layers (train.trainable), or take a smaller encoder.",
-        ) from error
+    with ending_together():
+        try:
+            return _fit(job)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            alone = AloneError if is_one_of_several() else TrainingError
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise alone(
+                f"out of memory outside the gradient of a step: {reason}",
+                hint="Set a smaller train.max_length, train fewer layers (train.trainable), or take a smaller encoder.",
+            ) from error
 
 
 def _fit(job: Job) -> Fitted:
@@ -122,7 +126,9 @@ def _fit(job: Job) -> Fitted:
     with torch.random.fork_rng(devices=[accelerator.device] if accelerator.device.type == "cuda" else []):
         for sentence in () if job.checkers is None else job.checkers.notes:
             note(sentence)
-        classifier = new_classifier(job, accelerator.device)
+        parted = settings.sharding == "parameters" and team.size > 1
+        # In parts a model comes to its device layer by layer, so that the device never has to hold the whole of it.
+        classifier = new_classifier(job, torch.device("cpu") if parted else accelerator.device)
         if settings.mix is not None:
             settings.mix.places(len(layers_of(classifier.encoder)))
         tokenizer = load_tokenizer(settings.encoder)
@@ -153,6 +159,7 @@ def _fit(job: Job) -> Fitted:
         chosen_on = _validation(job, tokenizer, limit)
         with nullcontext() if loop.stop is None else loop.stop.listening():
             kept = _tracked(loop, job, data, chosen_on, masks)
+        classifier.to(accelerator.device)
         if settings.lora is not None:
             merge(classifier.encoder)
         thresholds = _thresholds(job, classifier, chosen_on)
@@ -240,6 +247,7 @@ def _run(loop: Loop, job: Job, data: TrainingRows, measured: ValidationRows | No
     cut = settings.optimizer.leaves_unused_rows(settings.weight_decay)
     with (
         small_vocabulary(loop.classifier, texts, cut=cut) as vocabulary,
+        in_parts(loop, vocabulary),
         ready(loop.classifier, job, masks, steps=loop.steps, note=loop.note),
     ):
         loop.vocabulary = vocabulary

@@ -15,29 +15,38 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from augtune.core.errors import AugtuneError, SettingsError
+from augtune.core.errors import AugtuneError, SettingsError, TrainingError
 from augtune.core.launched import is_one_of_several
 
 if TYPE_CHECKING:
     from augtune.core.dataset import Dataset
     from augtune.training.fitting import Job
 
-__all__ = ["hand_out", "leading", "serve"]
+__all__ = ["AloneError", "ending_together", "hand_out", "leading", "serve"]
 
 LOOK_EVERY = timedelta(seconds=60)
+# How long a process waits for the first one to come to the same error, before it takes it for its own.
+SAME_ERROR_WITHIN = timedelta(seconds=30)
 TRAIN, END = "train", "end"
+# Exit codes of a process that was interrupted, and of one that met a mistake of ours.
+INTERRUPTED, BUG = 130, 1
+
+
+class AloneError(TrainingError):
+    """One of several processes cannot go on, which the others do not know."""
 
 
 class _Board:
-    """Where the first process says what is next: a training, or the end."""
+    """Where the first process says what is next, a training or the end, and any says that its training failed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, leads: bool) -> None:
         from torch.distributed import PrefixStore  # type: ignore[attr-defined]
         from torch.distributed.rendezvous import rendezvous
 
         store, _, _ = next(iter(rendezvous("env://")))
         self._store = PrefixStore("augtune", store)
         self._count = 0
+        self.leads = leads
 
     def say(self, word: str) -> None:
         self._store.set(str(self._count), word)
@@ -56,15 +65,67 @@ class _Board:
             self._count += 1
             return word
 
+    def fail(self, code: int) -> None:
+        """Say that the training that is under way failed in this process, which will end with this exit code."""
+        self._store.set(self._failed("anywhere"), str(code))
+        if self.leads:
+            self._store.set(self._failed("first"), "")
+
+    def failure(self) -> int | None:
+        """Return the exit code of a process that said that the training failed; None: none did."""
+        key = self._failed("anywhere")
+        return int(self._store.get(key).decode()) if self._store.check([key]) else None
+
+    def has_failed_in_first(self, within: timedelta) -> bool:
+        """Tell whether the first process says that the training failed, in time."""
+        from torch.distributed import DistStoreError
+
+        try:
+            self._store.wait([self._failed("first")], within)
+        except DistStoreError:
+            return False
+        return True
+
+    def _failed(self, where: str) -> str:
+        return f"failed.{self._count}.{where}"
+
 
 _board: _Board | None = None
+
+
+@contextmanager
+def ending_together() -> Iterator[None]:
+    """Run a training, one of several processes', of which one alone says what went wrong.
+
+    A process that fails leaves the others in an exchange that cannot end, and their own errors say no more than that.
+
+    Raises:
+        SystemExit: If another process failed, which has said why.
+    """
+    if _board is None:
+        yield
+        return
+    try:
+        yield
+    except AugtuneError as error:
+        _board.fail(error.exit_code)
+        raise
+    except KeyboardInterrupt:
+        _board.fail(INTERRUPTED)
+        raise
+    except Exception as error:
+        code = _board.failure()
+        if code is not None:
+            raise SystemExit(code) from error
+        _board.fail(BUG)
+        raise
 
 
 @contextmanager
 def leading() -> Iterator[None]:
     """Let the other processes serve the trainings of the block, and end with it."""
     global _board
-    _board = _Board()
+    _board = _Board(leads=True)
     try:
         yield
     finally:
@@ -77,19 +138,26 @@ def serve() -> None:
 
     An error in a training that all processes come to alike is told by the first; any other ends this process, and with
     it the run.
+
+    Raises:
+        AugtuneError: If this process cannot go on and the first does not know.
     """
+    global _board
     from augtune.training.fitting import fit
     from augtune.training.running import Stopped
     from augtune.training.team import Team, make_accelerator
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first, which tells the others
-    board = _Board()
+    _board = board = _Board(leads=False)
     while board.hear() == TRAIN:
         job = _from_bytes(Team(make_accelerator()).spread(None))
         try:
             fit(job)
-        except (AugtuneError, Stopped):
+        except Stopped:
             continue
+        except AugtuneError as error:
+            if isinstance(error, AloneError) or not board.has_failed_in_first(SAME_ERROR_WITHIN):
+                raise
 
 
 def hand_out(job: Job) -> None:
@@ -104,7 +172,7 @@ def hand_out(job: Job) -> None:
             f"batch_size: {job.settings.batch_size} rows of a step cannot be shared by {size} processes",
             hint="Raise train.batch_size, or use fewer processes.",
         )
-    if _board is not None:
+    if _board is not None and _board.leads:
         from augtune.training.team import Team, make_accelerator
 
         _board.say(TRAIN)

@@ -34,12 +34,13 @@ from augtune.training.drawing import StageRows, batches_of
 from augtune.training.meta.online import OnlineWeights
 from augtune.training.micro import MicroBatches, Part, StepLoss, Work
 from augtune.training.optimizing import parameter_groups
+from augtune.training.parted import put_together
 from augtune.training.rows import TrainingRows, WeightsSeen
 from augtune.training.running import Stop
 from augtune.training.schedules import lr_factor
 from augtune.training.selection import Selection
 from augtune.training.settings import TrainSettings
-from augtune.training.sharding import shared_out
+from augtune.training.sharding import prepared
 from augtune.training.stages import Stage
 from augtune.training.state import Saving, capture, load_optimizer
 from augtune.training.streams import Streams
@@ -110,6 +111,11 @@ class Loop:
     started: float = field(default_factory=time.monotonic)
     seconds_before: float = 0.0
 
+    @property
+    def is_parted(self) -> bool:
+        """Whether each process keeps a part of every weight, or will once training begins."""
+        return self.settings.sharding == "parameters" and self.team.size > 1
+
     def seconds(self) -> float:
         """Return how long it took so far, before a checkpoint and since."""
         return self.seconds_before + time.monotonic() - self.started
@@ -176,19 +182,15 @@ class _StageRun:
         )  # fmt: skip
         self.highest = [group["lr"] for group in groups]
         self.parameters = [parameter for group in groups for parameter in group["params"]]
-        optimizer = settings.optimizer.make(groups, self.device)
-        if settings.sharding == "optimizer" and loop.team.size > 1:
-            self.model: Any = loop.accelerator.prepare(loop.classifier)
-            self.optimizer: Any = shared_out(optimizer, groups)
-        else:
-            self.model, self.optimizer = loop.accelerator.prepare(loop.classifier, optimizer)
+        self.model, self.optimizer = prepared(loop, groups)
         self.where = np.asarray(positions, dtype=np.int64)
         self.counts = data.targets[torch.from_numpy(self.where)].sum(dim=0).to(self.device)
         self.pending: list[_Pending] = []
         self.progress = 0.0
         self.agreed = (False, False)
-        # A mix may reach below the first trained layer, where every row has to be there in person.
-        self.prefix = None if settings.mix is not None else prefix_cache(
+        # A mix may reach below the first trained layer, where every row has to be there in person; and a model in
+        # parts is put together only where all of it is called.
+        self.prefix = None if settings.mix is not None or loop.is_parted else prefix_cache(
             loop.classifier, data.encoded, self.where,
             uses=stage.steps * settings.batch_size, precision=loop.precision,
         )  # fmt: skip
@@ -273,7 +275,7 @@ class _StageRun:
             )  # fmt: skip
             self.data.weights[torch.from_numpy(rows)] = torch.from_numpy(weights).float()
         loss = loop.micro.gradients(rows, self._work())
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        norm = put_together(torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None]))
         self.pending.append(_Pending(rows, loss, norm, stage.lr * factor))
         if self.device.type == "cpu":
             self.read()
@@ -294,7 +296,8 @@ class _StageRun:
             parameters=self.parameters,
             where=f"step {step} (stage '{self.stage.name}')",
             team=loop.team,
-            silently=partial(loop.accelerator.no_sync, self.model),
+            silently=nullcontext if loop.is_parted else partial(loop.accelerator.no_sync, self.model),
+            in_step=loop.is_parted,
             wishes=(stop, loop.saving is not None and (stop or loop.saving.due(step))),
         )
 

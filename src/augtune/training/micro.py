@@ -15,6 +15,7 @@ import torch
 
 from augtune.core.errors import TrainingError
 from augtune.model.losses import LossSum
+from augtune.training.leading import AloneError
 from augtune.training.streams import Streams
 from augtune.training.team import Team
 
@@ -64,6 +65,7 @@ class Work:
         team: The processes that take the step together; None: this one alone.
         silently: A context in which gradients are not exchanged between processes.
         wishes: Whether this process wants to stop and to write a checkpoint after the step.
+        in_step: Whether each process has to compute as often as the others, since they have a part of the weights each.
     """
 
     compute: Callable[[np.ndarray], Part]
@@ -73,6 +75,7 @@ class Work:
     team: Team | None = None
     silently: Callable[[], AbstractContextManager[Any]] = nullcontext
     wishes: tuple[bool, bool] = (False, False)
+    in_step: bool = False
 
 
 class MicroBatches:
@@ -97,7 +100,8 @@ class MicroBatches:
             work: What computes them.
 
         Raises:
-            TrainingError: If the memory does not do for a single row, or in one of several processes.
+            TrainingError: If the memory does not do for a single row.
+            AloneError: If it does not do in one of several processes.
         """
         while True:
             before = self._streams.state_dict()
@@ -121,7 +125,7 @@ class MicroBatches:
         if work.team is not None and work.team.size > 1:
             # The others are waiting for this one's gradients and know nothing of it.
             at_once = min(self.size or rows, len(work.team.part(np.arange(rows))))
-            raise TrainingError(
+            raise AloneError(
                 f"training stopped at {where}: out of memory in process {work.team.rank} with {at_once} rows at once "
                 f"({reason}).",
                 hint=f"Set train.micro_batch_size to less than {at_once}; the steps stay the same.",
@@ -168,15 +172,20 @@ def _sum(rows: np.ndarray, size: int | None, work: Work) -> StepLoss:
 def _sum_of_team(rows: np.ndarray, size: int | None, work: Work, team: Team) -> StepLoss:
     """Compute this process's part; gradients, losses, weights and wishes become those of all processes."""
     mine = team.part(rows)
-    size = size or len(mine)
-    starts = range(0, len(mine), size)
+    most = -(-len(rows) // team.size) if work.in_step else len(mine)
+    size = size or most
+    starts = range(0, most, size)
     told = torch.zeros(4 + len(rows), dtype=torch.float64)
     is_weighed = False
     for start in starts:
         with work.silently() if start != starts[-1] else nullcontext():
-            part = work.compute(mine[start : start + size])
+            here = mine[start : start + size]
+            # Where the others have one row more, one is computed that counts nothing.
+            part = work.compute(here if len(here) else mine[:1])
             # Processes' gradients are averaged, and here they have to be summed.
-            work.backward(part.sum.total * (team.size / len(rows)))
+            work.backward(part.sum.total * (team.size / len(rows) if len(here) else 0.0))
+        if not len(here):
+            continue
         told = told.to(part.sum.total.device)
         own = told[4 + team.rank :: team.size]
         told[0] += part.sum.total.detach()

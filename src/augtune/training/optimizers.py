@@ -29,6 +29,8 @@ class Optimizer(Settings):
     """Weight decay shrinks the weights by itself; False: it is added to the gradient (L2)."""
     rowwise: ClassVar[bool] = True
     """A row of a table that has no gradient is not moved by other rows' gradients."""
+    elementwise: ClassVar[bool] = True
+    """How a number moves is told by its own gradients alone, so a part of a weight can be moved without the rest."""
 
     def make(self, groups: list[dict[str, Any]], device: torch.device) -> torch.optim.Optimizer:
         """Return the optimizer over the groups, in one fused pass where torch has it.
@@ -98,7 +100,9 @@ class Sgd(Optimizer):
         """Return torch's SGD."""
         import torch
 
-        return torch.optim.SGD(groups, momentum=self.momentum, nesterov=self.nesterov, fused=_has_fused(device))
+        return torch.optim.SGD(
+            groups, momentum=self.momentum, nesterov=self.nesterov, fused=_has_fused(device) and not _is_parted(groups)
+        )
 
 
 class Adagrad(Optimizer):
@@ -113,7 +117,9 @@ class Adagrad(Optimizer):
         """Return torch's Adagrad."""
         import torch
 
-        return torch.optim.Adagrad(groups, eps=self.eps, fused=device.type == "cpu" or None)
+        return torch.optim.Adagrad(
+            groups, eps=self.eps, fused=(device.type == "cpu" and not _is_parted(groups)) or None
+        )
 
 
 class RmsProp(Optimizer):
@@ -148,6 +154,7 @@ class Adafactor(Optimizer):
     kind: ClassVar[str] = "adafactor"
     decoupled: ClassVar[bool] = True
     rowwise: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
 
     beta2_decay: float = Field(default=-0.8, lt=0, allow_inf_nan=False)
     """Power of the step at which the running squares forget."""
@@ -182,3 +189,8 @@ class Lion(Optimizer):
 
 def _has_fused(device: torch.device) -> bool:
     return device.type in ("cpu", "cuda")
+
+
+def _is_parted(groups: list[dict[str, Any]]) -> bool:
+    """Tell whether each process has a part of the parameters; torch's fused sgd and adagrad take only whole ones."""
+    return any(hasattr(parameter, "full_tensor") for group in groups for parameter in group["params"])

@@ -54,8 +54,10 @@ def ready(
     """
     settings, device = job.settings, classifier.device
     with ExitStack() as stack:
-        # Mixing reaches in between layers, anew in each step, which compiled ones do not take.
-        fused = settings.mix is None and wants_compiling(settings.compile, device, steps)
+        # Mixing reaches in between layers, anew in each step, which compiled ones do not take; and a model in parts
+        # hooks into them.
+        plain = settings.mix is None and settings.sharding != "parameters"
+        fused = plain and wants_compiling(settings.compile, device, steps)
         if fused:
             why = stack.enter_context(compiled(classifier))
             if why is not None:

@@ -15,6 +15,7 @@ import torch
 from augtune.core.dataset import HumanDataset
 from augtune.model.batching import Encoded
 from augtune.model.classifier import Classifier
+from augtune.training.parted import as_parts
 from augtune.training.schedules import ReduceOnPlateau
 from augtune.training.settings import TrainSettings
 
@@ -210,9 +211,10 @@ class Selection:
         self._progress.score, self._progress.without = state["progress"]
         self._plateau.score, self._plateau.without, self._reductions = state["plateau"]
         device = self._classifier.device
-        self._best = {
+        best = {
             name.removeprefix("best."): tensor.to(device) for name, tensor in state.items() if name.startswith("best.")
         }
+        self._best = as_parts(best, self._classifier.state_dict())
 
     def restore(self) -> str:
         """Put the best weights back, if they are kept, and return which weights there are now, in words."""

@@ -171,8 +171,9 @@ class TrainSettings(Settings):
     that short trainings write none."""
     tracker: Tracker | None = None
     """Draw losses, rates and measures with tensorboard, wandb, mlflow or trackio while training runs; null: nowhere."""
-    sharding: Literal["none", "optimizer"] = "none"
-    """With several processes: each keeps all of the optimizer's state, or a part of it, which takes less memory."""
+    sharding: Literal["none", "optimizer", "parameters"] = "none"
+    """What is shared out among several processes, so that each takes less memory: nothing; the optimizer's state; or
+    parameters: weights, gradients and optimizer's state, for encoders that are too large otherwise (FSDP2)."""
     checkpoints_kept: int = Field(default=2, ge=1)
     """Newest checkpoints that are kept; each takes up to four times the room of the weights."""
     checkers: CheckerSettings = CheckerSettings()
@@ -194,8 +195,7 @@ class TrainSettings(Settings):
             raise SettingsError("epochs: give steps or epochs, not both")
         if self.lora is not None and self.trainable in ("head", 0):
             raise SettingsError(f"lora: with trainable: {self.trainable} no update would be trained; leave one out")
-        if self.sharding == "optimizer" and self.recipe.kind == "hu2019":
-            raise SettingsError("sharding: recipe hu2019 looks into the optimizer's whole state; leave it out")
+        self._check_sharding()
         self.recipe.check(self)
         if self.mix is not None:
             if self.compile is True:
@@ -205,6 +205,22 @@ class TrainSettings(Settings):
             stages = self.recipe.plan(self, 1000)
             self._check_mix([stage.loss.kind for stage in stages if not stage.loss.takes_mixed])
         return self
+
+    def _check_sharding(self) -> None:
+        if self.sharding != "none" and self.recipe.kind == "hu2019":
+            raise SettingsError("sharding: recipe hu2019 looks into the optimizer's whole state; leave it out")
+        if self.sharding != "parameters":
+            return
+        if self.compile is True:
+            raise SettingsError(
+                "sharding: parameters are put together by hooks of the layers, which compiled ones do not take; leave "
+                "compile out"
+            )
+        if not self.optimizer.elementwise:
+            raise SettingsError(
+                f"sharding: optimizer {self.optimizer.kind} moves a number by all of its row and column, and with "
+                "parameters no process has them; take another optimizer, or sharding: optimizer"
+            )
 
     def _check_mix(self, refusing: list[str]) -> None:
         if refusing:

@@ -1,17 +1,38 @@
-"""The optimizer's memory shared out among processes, a part each (Rajbhandari et al., SC 2020, stage 1)."""
+"""What a step works with where several processes take it: model and optimizer, whole in each or shared out."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-__all__ = ["gathered", "shared_out"]
+if TYPE_CHECKING:
+    from augtune.training.loop import Loop
+
+__all__ = ["gathered", "prepared"]
 
 
-def shared_out(optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]]) -> Any:
+def prepared(loop: Loop, groups: list[dict[str, Any]]) -> tuple[Any, Any]:
+    """Return what a step calls, the model alone or wrapped to exchange gradients, and the optimizer.
+
+    Args:
+        loop: The training.
+        groups: Each with ``params``, ``lr`` and ``weight_decay``.
+    """
+    optimizer = loop.settings.optimizer.make(groups, loop.accelerator.device)
+    if loop.is_parted:
+        return loop.classifier, optimizer
+    if loop.settings.sharding == "optimizer" and loop.team.size > 1:
+        return loop.accelerator.prepare(loop.classifier), _shared_out(optimizer, groups)
+    model, wrapped = loop.accelerator.prepare(loop.classifier, optimizer)
+    return model, wrapped
+
+
+def _shared_out(optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]]) -> Any:
     """Return an optimizer that takes the same steps, of which each process keeps a part of the state.
+
+    That is stage 1 of Rajbhandari et al. (SC 2020).
 
     Args:
         optimizer: Over the groups; its class and settings are taken.

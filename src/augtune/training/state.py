@@ -13,6 +13,7 @@ import torch
 
 from augtune.core.errors import StorageError
 from augtune.training.checkpoints import Checkpoint, CheckpointFolder
+from augtune.training.parted import as_part, as_parts, put_together_all
 from augtune.training.sharding import gathered
 
 if TYPE_CHECKING:
@@ -73,18 +74,18 @@ def capture(loop: Loop, done: int, optimizer: Any, selection: Selection | None) 
         optimizer: That of the stage.
         selection: Of the stage, if it selects.
     """
-    whole = gathered(optimizer, loop.team.rank)
+    whole, keep = gathered(optimizer, loop.team.rank), loop.team.rank == 0
     parts: dict[str, Mapping[str, Any]] = {
         "position": {"stage": loop.at, "done": done, "seconds": loop.seconds(), "micro": loop.micro.size},
         "told": {"history": loop.history, "notes": loop.notes},
-        "weights": loop.classifier.state_dict(),
+        "weights": put_together_all(loop.classifier.state_dict(), keep=keep),
         "vocabulary": {"kept": 1.0 if loop.vocabulary is None else loop.vocabulary.kept},
         "seen": loop.seen.state_dict(),
         "streams": loop.team.gather(loop.streams.state_dict()),
-        "optimizer": {} if whole is None else flat_optimizer(whole),
+        "optimizer": {} if whole is None else put_together_all(flat_optimizer(whole), keep=keep),
     }
     if selection is not None:
-        parts["selection"] = selection.state_dict()
+        parts["selection"] = put_together_all(selection.state_dict(), keep=keep)
     if loop.weigher is not None:
         parts["weigher"] = loop.weigher.state_dict()
     return Checkpoint(len(loop.history), parts)
@@ -100,7 +101,7 @@ def put_back(loop: Loop, checkpoint: Checkpoint) -> None:
     loop.seconds_before = parts["position"]["seconds"]
     loop.history[:] = parts["told"]["history"]
     loop.notes[:] = parts["told"]["notes"]
-    loop.classifier.load_state_dict(parts["weights"])
+    loop.classifier.load_state_dict(as_parts(parts["weights"], loop.classifier.state_dict()))
     if loop.vocabulary is not None:
         loop.vocabulary.kept = parts["vocabulary"]["kept"]
     loop.seen.load_state_dict(parts["seen"])
@@ -135,16 +136,18 @@ def flat_optimizer(optimizer: Any) -> dict[str, Any]:
 
 def load_optimizer(optimizer: Any, flat: Mapping[str, Any]) -> None:
     """Put back the state that ``flat_optimizer`` returned into an optimizer over the same parameters."""
-    groups, start = [], 0
+    groups, start, parameters = [], 0, []
     for group in optimizer.param_groups:
         end = start + len(group["params"])
         groups.append({**group, "params": list(range(start, end))})
         start = end
+        parameters.extend(group["params"])
     held: dict[int, dict[str, Any]] = {}
     for key, value in flat.items():
         sort, at, name = key.split(".", 2)
         if sort == "state":
-            held.setdefault(int(at), {})[name] = value
+            is_tensor = isinstance(value, torch.Tensor)
+            held.setdefault(int(at), {})[name] = as_part(value, parameters[int(at)]) if is_tensor else value
         else:
             group = groups[int(at)]
             group[name] = tuple(value) if isinstance(group.get(name), tuple) else value

@@ -33,7 +33,7 @@ def test_training_on_the_small_vocabulary_gives_the_weights_of_training_on_the_w
     encoded = encode(load_tokenizer(tiny_encoder), ["good film", "bad plot today"], max_length=64)
     _train(other, encoded, lambda groups: None)
     with small_vocabulary(classifier, [encoded]) as vocabulary:
-        assert len(vocabulary.weight) == 8  # [PAD] as row 0, [CLS], [SEP] and five words
+        assert len(vocabulary.table.weight) == 8  # [PAD] as row 0, [CLS], [SEP] and five words
         _train(classifier, vocabulary.renumbered(encoded), vocabulary.decay)
     for (name, found), expected in zip(classifier.state_dict().items(), other.state_dict().values(), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6, msg=name)

@@ -88,8 +88,3 @@ def test_tensorboard_writes_into_the_folder_of_logs(settings, tmp_path):
 def test_a_tracker_that_is_none_is_refused():
     with pytest.raises(SettingsError, match=r"TrainSettings\.tracker: should be 'tensorboard', 'wandb', 'mlflow' or"):
         TrainSettings(tracker="paper")
-
-
-def test_what_looks_into_the_whole_optimizer_is_not_shared_out():
-    with pytest.raises(SettingsError, match="sharding: recipe hu2019 looks into the optimizer's whole state"):
-        TrainSettings(recipe="hu2019", sharding="optimizer")
