@@ -119,8 +119,41 @@ def _history(place: int, seed: int, draw: random.Random) -> list[dict]:
         stage = "synthetic" if place == 2 and step <= 150 else "human"
         level = 1.75 * math.exp(-step / (55 + 18 * place)) + 0.06 * (place + 1)
         loss = max(level + draw.gauss(0, 0.12) * (0.3 + level), 0.01)
-        steps.append({"step": step, "stage": stage, "loss": loss, "lr": 5e-5})
+        row = {"step": step, "stage": stage, "loss": loss, "lr": 5e-5}
+        if step % 30 == 0:
+            score = 0.4 + 0.12 * place + step / 1000 + draw.gauss(0, 0.01)
+            row |= {"macro_f1": score, "accuracy": score + 0.02, "validation_loss": level}
+        steps.append(row)
     return steps
+
+
+def _predictions(place: int, draw: random.Random) -> list[dict]:
+    rows, number = [], 0
+    for truth, size in enumerate(TEST):
+        for _ in range(size):
+            sure = draw.uniform(0.3, 0.999)
+            right = draw.random() < sure - 0.1 * (3 - place)
+            said = truth if right else (truth + draw.randrange(1, len(LABELS))) % len(LABELS)
+            rest = (1 - sure) / (len(LABELS) - 1)
+            shares = {label: sure if k == said else rest for k, label in enumerate(LABELS)}
+            row = {"id": f"test-{number:04d}", "label": LABELS[truth], "predicted": LABELS[said]}
+            rows.append({**row, "probabilities": shares})
+            number += 1
+    return rows
+
+
+def routing_details() -> dict:
+    """What ``details.json`` holds of an arm that routes."""
+    shares = [k / 20 for k in range(21)]
+    values = [0.78 + 0.2 * share - 0.12 * share**2 for share in shares]
+    curve = {"metric": "macro_f1", "rows": 122, "share": shares, "value": values, "threshold": shares}
+    curve |= {"usd_per_1000": [0.4 * share for share in shares], "chosen": {"share": 0.4, "value": values[8]}}
+    return {
+        "share": 0.37,
+        "per_seed": [],
+        "curve": curve,
+        "checked": {"value": 0.83, "share": 0.4, "thresholds": [0.5]},
+    }
 
 
 def _write_results(folder: Path, arms: dict) -> None:
@@ -132,6 +165,7 @@ def _write_results(folder: Path, arms: dict) -> None:
             p = [0.21, 0.012, 0.0004][place - 1]
             row = {"arm": arm, "baseline": ARMS[0], "metric": metric, "difference": gain}
             row |= {"interval": [gain - [0.09, 0.058, 0.04][place - 1], gain + [0.08, 0.05, 0.03][place - 1]], "p": p}
+            row["interval_adjusted"] = [row["interval"][0] - 0.02, row["interval"][1] + 0.02]
             comparisons.append({**row, "p_adjusted": min(2 * p, 1.0), "test": "paired_bootstrap"})
         row = {
             "arm": arm,
@@ -169,6 +203,7 @@ def _write_details(folder: Path, arms: dict, details: dict, made: tuple[list[dic
             "dropped": by if used else {},
             "shortfall": {"refund": 3} if used else {},
             "weights": weights if arm == "dimp" else None,
+            "routing": routing_details() if arm == "two-stage" else None,
         }
     best, base = arms["dimp"], arms[ARMS[0]]
     gain = 100 * (best["mean"]["macro_f1"] - base["mean"]["macro_f1"])
@@ -208,6 +243,9 @@ def write_run_folder(folder: Path, *, rows: int = 3000, seed: int = 0) -> Path:
         arms[arm], details[arm] = _arm(place, draw, len(kept))
         for one in SEEDS:
             _dump(folder / "history" / folder_of(arm) / f"seed-{one}.jsonl", _history(place, one, draw))
+            _dump(
+                folder / "predictions" / folder_of(arm) / f"seed-{one}.jsonl", _predictions(place, random.Random(one))
+            )
         if place:
             _dump(folder / "data" / folder_of(arm) / "synthetic.jsonl", kept)
             _dump(folder / "data" / folder_of(arm) / "dropped.jsonl", dropped)

@@ -24,6 +24,9 @@ from augtune.evaluation.significance import corrected, smallest_seen
 
 __all__ = ["Comparison", "Runs", "adjusted", "compare", "compare_all", "compare_classes", "compare_subsets"]
 
+FEWEST_OUTSIDE = 4
+"""Resamples that have to lie beyond each end of a corrected interval."""
+
 
 @dataclass(frozen=True, slots=True)
 class Runs:
@@ -64,6 +67,10 @@ class Comparison:
         detectable: The smallest difference these rows and seeds would show four times in five.
         smallest_p: The smallest p this test could give on these rows and seeds.
         effects: Effect sizes by name; ``evaluation/effects.py`` has them.
+        interval_adjusted: Wide enough that all of the family's intervals hold their differences at once, at the same
+            level (Bonferroni); None for a family of one, without correction, or where the resamples are too few to
+            tell.
+        resampled: The difference in each resample, ``(R,)``, until the family is known.
     """
 
     arm: str
@@ -78,6 +85,8 @@ class Comparison:
     detectable: float | None = None
     smallest_p: float = 0.0
     effects: Mapping[str, Any] = field(default_factory=dict)
+    interval_adjusted: Interval | None = None
+    resampled: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def verdict(self, level: float = 0.05) -> str:
         """Return ``better``, ``worse`` or ``no difference shown`` at a level of (corrected) p."""
@@ -87,13 +96,14 @@ class Comparison:
         return "better" if (self.difference > 0) == self.higher_is_better else "worse"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields but ``higher_is_better``, as a JSON object."""
+        """Return the fields but ``higher_is_better`` and ``resampled``, as a JSON object."""
         return {
             "arm": self.arm,
             "baseline": self.baseline,
             "metric": self.metric,
             "difference": self.difference,
             "interval": self.interval.to_json(),
+            "interval_adjusted": None if self.interval_adjusted is None else self.interval_adjusted.to_json(),
             "p": self.p,
             "p_adjusted": self.p_adjusted,
             "test": self.test,
@@ -151,6 +161,7 @@ def compare(
             detectable=smallest_seen(pair.resampled[metric.key]),
             smallest_p=smallest[tests[metric.key].kind],
             effects=_effects(pair, metric),
+            resampled=pair.resampled[metric.key],
         )
         for metric in pair.metrics
     )
@@ -221,7 +232,7 @@ def compare_all(
         raise DataError(f"compare: the baseline {name!r} is none of the arms: {', '.join(map(repr, by_name))}.")
     others = [arm for arm in arms if arm.name != name]
     found = [one for arm in others for one in compare(truth, arm, by_name[name], asked, seed=seed)]
-    return adjusted(found, asked.correction)
+    return adjusted(found, asked.correction, level=asked.level)
 
 
 def compare_classes(
@@ -269,16 +280,35 @@ def compare_subsets(
     for name in dict.fromkeys(subset_of_row):
         rows = truth.take(np.flatnonzero(names == name))
         found[name] = compare_all(rows, arms, asked.model_copy(update={"correction": "none"}), seed=seed)
-    family = iter(adjusted([one for part in found.values() for one in part], asked.correction))
+    family = iter(adjusted([one for part in found.values() for one in part], asked.correction, level=asked.level))
     return {name: tuple(next(family) for _ in part) for name, part in found.items()}
 
 
-def adjusted(comparisons: Sequence[Comparison], correction: Correction = "holm") -> tuple[Comparison, ...]:
-    """Return the comparisons with p corrected for there being so many, in the same order.
+def adjusted(
+    comparisons: Sequence[Comparison], correction: Correction = "holm", *, level: float = 0.95
+) -> tuple[Comparison, ...]:
+    """Return the comparisons with p and intervals corrected for there being so many, in the same order.
+
+    Intervals are Bonferroni's whatever the correction of p: Holm's and Benjamini and Hochberg's steps have none for
+    every member of a family.
 
     Args:
         comparisons: One family: all that are looked at together, arms and metrics alike.
         correction: ``holm``, ``benjamini_hochberg`` (``bh``) or ``none``.
+        level: Of the intervals.
     """
     p_values = corrected([one.p for one in comparisons], correction)
-    return tuple(replace(one, p_adjusted=float(p)) for one, p in zip(comparisons, p_values, strict=True))
+    if correction == "none":
+        return tuple(replace(one, p_adjusted=float(p)) for one, p in zip(comparisons, p_values, strict=True))
+    outside = (1 - level) / max(len(comparisons), 1)
+    return tuple(
+        replace(one, p_adjusted=float(p), interval_adjusted=_wider(one, outside, len(comparisons)), resampled=None)
+        for one, p in zip(comparisons, p_values, strict=True)
+    )
+
+
+def _wider(one: Comparison, outside: float, family: int) -> Interval | None:
+    """Return the interval that leaves out a share of the resamples; None where that is too few of them to tell."""
+    if one.resampled is None or family < 2 or outside / 2 * len(one.resampled) < FEWEST_OUTSIDE:
+        return None
+    return percentile_interval(one.resampled, 1 - outside)

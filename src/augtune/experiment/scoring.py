@@ -108,7 +108,7 @@ def _comparisons(plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome]) -
         for baseline, names in families.items():
             alone = one.model_copy(update={"baseline": baseline, "correction": "none"})
             compared += compare_all(human.test, [runs[name] for name in (baseline, *names)], alone)
-        found += adjusted(compared, one.correction)
+        found += adjusted(compared, one.correction, level=one.level)
     return [one.to_json() for one in found]
 
 

@@ -1,4 +1,4 @@
-"""Learning curves: the loss of every optimizer step, smoothed and thinned to what a chart can show."""
+"""Learning curves: the loss of every optimizer step, smoothed and thinned to what a chart can show, and evaluations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from augtune.reporting.read import RunView
 from augtune.reporting.schema import HistoryPoint
 
-__all__ = ["Curve", "Line", "learning_curves"]
+__all__ = ["Curve", "Line", "learning_curves", "measured_curves"]
 
 POINTS = 160
 WINDOW_SHARE = 0.06
@@ -19,7 +19,7 @@ WINDOW_SHARE = 0.06
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A smoothed line: steps and losses, equally many."""
+    """A line: steps and losses (or what else was measured), equally many."""
 
     steps: list[int]
     losses: list[float]
@@ -49,6 +49,38 @@ class Curve:
 def learning_curves(view: RunView) -> list[Curve]:
     """Return a curve for every arm whose losses are on record."""
     return [curve for arm in view.arms if (curve := _curve(view, arm)) is not None]
+
+
+def measured_curves(view: RunView, measure: str) -> list[Curve]:
+    """Return a curve of a measure of the validation rows for every arm that was evaluated while training.
+
+    Args:
+        view: The run.
+        measure: ``macro_f1``, ``accuracy`` or ``validation_loss``.
+    """
+    return [curve for arm in view.arms if (curve := _measured(view, arm, measure)) is not None]
+
+
+def _measured(view: RunView, arm: str, measure: str) -> Curve | None:
+    histories = [view.history(arm, seed) for seed in view.seeds]
+    found = [
+        {
+            step: value
+            for step, point in zip(_counted(one), one, strict=True)
+            if _is_known(value := getattr(point, measure))
+        }
+        for one in histories
+    ]
+    found = [one for one in found if one]
+    shared = sorted(set.intersection(*map(set, found))) if found else []
+    if not shared:
+        return None
+    mean = [round(sum(one[step] for one in found) / len(found), 4) for step in shared]
+    return Curve(arm, [Line(list(one), [round(y, 4) for y in one.values()]) for one in found], Line(shared, mean), [])
+
+
+def _is_known(value: float | None) -> bool:
+    return value is not None and bool(np.isfinite(value))
 
 
 def _curve(view: RunView, arm: str) -> Curve | None:

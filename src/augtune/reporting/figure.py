@@ -10,6 +10,7 @@ from typing import Any
 
 from augtune.core.extras import need
 from augtune.reporting import words
+from augtune.reporting.grid import Grid
 from augtune.reporting.palette import ROLES, ArmStyle
 
 __all__ = [
@@ -45,10 +46,11 @@ class Chart:
     Args:
         id: Its id in the page.
         title: What it shows.
-        alt: What a reader who cannot see it should know; the numbers are in the table beside it.
+        alt: What a reader who cannot see it should know.
         figure: ``data`` and ``layout`` as plotly's JavaScript takes them, and ``narrow``: what a narrow page changes
             in the layout.
         arms: Arms its legend names, in order; empty for a chart without a legend.
+        table: Its numbers; None where a table of the page has them already.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Chart:
     alt: str
     figure: Figure
     arms: Sequence[str] = ()
+    table: Grid | None = None
 
     @property
     def height(self) -> int:
@@ -107,6 +110,8 @@ def figure_of(traces: list[Any], layout: Mapping[str, Any], *, narrow: Mapping[s
     checked = json.loads(graph.Figure(data=traces, layout=layout).to_json(validate=False))
     changes = narrow or {}
     small = json.loads(graph.Figure(layout=changes).to_json(validate=False))["layout"]
+    checked["layout"].pop("template", None)  # 8 kB of defaults that no chart of ours relies on
+    small.pop("template", None)
     # plotly leaves out an empty list, which is how a narrow page takes notes away
     small = {key: small.get(key, value) for key, value in changes.items()}
     return {"data": checked["data"], "layout": checked["layout"], "narrow": small}

@@ -22,19 +22,22 @@ from markupsafe import Markup
 
 from augtune.core.extras import need
 from augtune.core.files import atomic_write
-from augtune.reporting import plots, points, views, words
-from augtune.reporting.figure import Chart
+from augtune.reporting import views, words
+from augtune.reporting.charts import Charts, charts_of
+from augtune.reporting.makers import maker_styles, makers_grid
 from augtune.reporting.palette import ArmStyle, arm_styles, css_variables, dark_of_light
 from augtune.reporting.quality import inspected
 from augtune.reporting.read import HasFolder, RunView, read_run
+from augtune.reporting.reliability import calibration_grid
 from augtune.reporting.rowset import browser_rows, weighed_rows
-from augtune.reporting.sizes import size_lines, sizes_chart
+from augtune.reporting.saturation import saturation_words
+from augtune.reporting.sizes import size_lines
 from augtune.reporting.summary import facts
 from augtune.reporting.views import MATRIX_LIMIT
 
 __all__ = ["embedded_json", "report"]
 
-SCRIPTS = ("charts.js", "sort.js", "rows.js")
+SCRIPTS = ("charts.js", "sort.js", "filter.js", "rows.js")
 
 
 def report(run: Path | str | HasFolder, out: Path | str | None = None) -> Path:
@@ -87,9 +90,7 @@ def _page(view: RunView) -> str:
         "script": Markup(script),
         "policy": _policy(script, plotly),
         "plotly": Markup(base64.b64encode(gzip.compress(plotly.encode(), mtime=0)).decode()),
-        "figures": embedded_json(
-            {"figures": {chart.id: chart.figure for chart in charts.values()}, "dark": dark_of_light()}
-        ),
+        "figures": embedded_json({"figures": {chart.id: chart.figure for chart in charts}, "dark": dark_of_light()}),
         "rerun": _rerun_command(view.folder),
     }
     environment = jinja2.Environment(
@@ -102,35 +103,29 @@ def _page(view: RunView) -> str:
     return environment.get_template("report.html.jinja2").render(context)
 
 
-def _sections(view: RunView, styles: Mapping[str, ArmStyle]) -> tuple[dict[str, Chart], dict[str, Any]]:
-    """Return the charts by id, and what the templates show beside them."""
-    labels = plots.labels_charts(view)
-    forest = [points.differences_chart(view, styles, metric) for metric in view.metrics]
-    weighted = [arm for arm in view.arms if view.arm_details(arm).weights is not None]
-    weights = [plots.weights_chart(view, arm, styles[arm], place) for place, arm in enumerate(weighted)]
-    learning = plots.learning_chart(view, styles)
-    sizes = sizes_chart(view)
-    drawn = [points.arms_chart(view, styles), sizes, *forest, learning, *labels, *weights]
+def _sections(view: RunView, styles: Mapping[str, ArmStyle]) -> tuple[Charts, dict[str, Any]]:
+    """Return the charts, and what the templates show beside them."""
+    charts = charts_of(view, styles)
     is_small = len(view.labels) <= MATRIX_LIMIT
     confusion = views.confusion_grid if is_small else views.confusions_list
     arms = list(enumerate(view.arms))
     rows = browser_rows(view)
     quality = [found for arm in view.arms if (found := view.quality(arm)) is not None]
-    return {chart.id: chart for chart in drawn if chart is not None}, {
+    return charts, {
         "arms_grid": views.arms_grid(view, styles),
         "differences_grid": views.differences_grid(view, styles),
-        "sizes": sizes,
         "size_lines": size_lines(view),
-        "forest": [chart for chart in forest if chart is not None],
-        "learning": learning,
-        "label_charts": labels,
+        "saturation_words": saturation_words(charts.steps),
         "labels_grid": views.labels_grid(view),
+        "makers_grid": makers_grid(view, charts.makers),
+        "maker_styles": maker_styles(charts.makers),
         "f1_grid": views.f1_grid(view),
         "class_grids": [(arm, views.classes_grid(view, arm, place)) for place, arm in arms],
         "confusion_grids": [(arm, confusion(view, arm, place)) for place, arm in arms],
+        "calibration_grid": calibration_grid(charts.reliable, styles),
         "weighted": [
             (arm, chart, view.arm_details(arm).weights, weighed_rows(view, arm))
-            for arm, chart in zip(weighted, weights, strict=True)
+            for arm, chart in charts.weights.items()
         ],
         "inspected": inspected(view),
         "quality_threshold": quality[0].threshold if quality else 0.9,

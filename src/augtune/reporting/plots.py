@@ -1,4 +1,4 @@
-"""Charts of many values: learning curves, label distributions, weights.
+"""Charts of many values: label distributions, weights.
 
 Charts are plotly figures in the light scheme; the page redraws them in the dark one. Nothing in them depends on
 colour alone: arms are named where they are drawn.
@@ -6,95 +6,26 @@ colour alone: arms are named where they are drawn.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
 from augtune.reporting import words
-from augtune.reporting.curves import Curve, learning_curves
 from augtune.reporting.figure import (
     GRID,
     INK,
     MUTED,
-    RIGHT_PX,
     Chart,
-    Styles,
     axis_of,
     figure_of,
     layout_of,
-    note_at,
     plot_label,
 )
+from augtune.reporting.grid import Column, Grid, count_cell, number_cell
 from augtune.reporting.histogram import Histogram, weight_histogram
 from augtune.reporting.palette import ROLES, ArmStyle
 from augtune.reporting.read import RunView
 
-__all__ = ["labels_charts", "learning_chart", "weights_chart"]
-
-
-def learning_chart(view: RunView, styles: Styles) -> Chart | None:
-    """Return the training loss by step, smoothed: one line per arm, its seeds faint behind it."""
-    curves = learning_curves(view)
-    if not curves:
-        return None
-    traces: list[Any] = []
-    for curve in curves:
-        color = styles[curve.arm].color
-        traces += [_line(seed.steps, seed.losses, color, width=1, opacity=0.22) for seed in curve.seeds]
-    for curve in curves:
-        mean = _line(curve.mean.steps, curve.mean.losses, styles[curve.arm].color, width=2.5, opacity=1)
-        loss = [f"{plot_label(curve.arm, 60)}<br>step {s:,} · loss {y:.3f}" for s, y in curve.mean.points()]
-        traces.append({**mean, "hovertext": loss, "hoverinfo": "text"})
-        traces.append(_stage_marks(curve, styles[curve.arm].color))
-    top = max(max(curve.mean.losses) for curve in curves)
-    bottom = min(0.0, *(min(curve.mean.losses) for curve in curves))
-    axis_range = [bottom - 0.02 * top, 1.08 * top]
-    layout = layout_of(
-        420,
-        margin={"l": 8, "r": RIGHT_PX, "t": 12, "b": 44, "pad": 0},
-        xaxis=axis_of(title_text="Optimizer step", nticks=7),
-        yaxis=axis_of(title_text="Training loss (smoothed)", showgrid=True, gridcolor=GRID, range=axis_range, nticks=6),
-        annotations=_end_labels(curves, styles, axis_range),
-    )
-    spoken = "; ".join(
-        f"{curve.arm} from {curve.mean.losses[0]:.3f} to {curve.mean.losses[-1]:.3f}" for curve in curves
-    )
-    alt = f"Training loss by optimizer step, smoothed: {spoken}."
-    narrow = {"margin": {"l": 8, "r": 12, "t": 12, "b": 44}, "annotations": [], "height": 340}
-    figure = figure_of(traces, layout, narrow=narrow)
-    return Chart("chart-learning", "Training loss", alt, figure, [curve.arm for curve in curves])
-
-
-def _line(x: Sequence[float], y: Sequence[float], color: str, *, width: float, opacity: float) -> dict[str, Any]:
-    line = {"color": color, "width": width}
-    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": line, "opacity": opacity, "hoverinfo": "skip"}
-
-
-def _stage_marks(curve: Curve, color: str) -> dict[str, Any]:
-    """Return a mark wherever a stage begins after the first."""
-    hover = [f"{plot_label(curve.arm, 60)}<br>stage {html.escape(stage)} begins" for _, _, stage in curve.stages]
-    marker = {"size": 9, "color": color, "symbol": "line-ns-open", "line": {"width": 2.5, "color": color}}
-    x, y = [step for step, _, _ in curve.stages], [loss for _, loss, _ in curve.stages]
-    return {
-        "type": "scatter", "mode": "markers", "x": x, "y": y, "marker": marker, "hovertext": hover, "hoverinfo": "text"
-    }  # fmt: skip
-
-
-def _end_labels(curves: Sequence[Curve], styles: Styles, axis_range: Sequence[float]) -> list[dict[str, Any]]:
-    """Return each arm's name where its line ends, moved apart so that none covers another."""
-    gap = (axis_range[1] - axis_range[0]) * 0.052
-    places: list[float] = []
-    ordered = sorted(curves, key=lambda curve: curve.mean.losses[-1])
-    for curve in ordered:
-        wanted = curve.mean.losses[-1]
-        places.append(max(wanted, places[-1] + gap) if places else wanted)
-    return [
-        note_at(
-            plot_label(curve.arm, 24), 1.0, place, xanchor="left", xshift=10,
-            font={"color": styles[curve.arm].color, "size": 13},
-        )
-        for curve, place in zip(ordered, places, strict=True)
-    ]  # fmt: skip
+__all__ = ["labels_charts", "weights_chart"]
 
 
 def labels_charts(view: RunView) -> list[Chart]:
@@ -185,4 +116,10 @@ def weights_chart(view: RunView, arm: str, style: ArmStyle, place: int) -> Chart
         f"Histogram of the weights of {arm}, from {min(found.edges):.3g} to {max(found.edges):.3g}; "
         f"most rows weigh {found.edges[peak]:.3g} to {found.edges[peak + 1]:.3g}."
     )
-    return Chart(f"chart-weights-{place}", arm, alt, figure_of([bars], layout))
+    columns = [Column("Weight from", numeric=True), Column("to", numeric=True), Column("Rows", numeric=True)]
+    rows = [
+        [number_cell(low, f"{low:.3g}"), number_cell(high, f"{high:.3g}"), count_cell(n)]
+        for low, high, n in zip(found.edges, found.edges[1:], found.counts, strict=False) if n
+    ]  # fmt: skip
+    table = Grid(f"table-weights-{place}", f"Weights of {arm}, all seeds.", columns, rows, quiet=True)
+    return Chart(f"chart-weights-{place}", arm, alt, figure_of([bars], layout), table=table)

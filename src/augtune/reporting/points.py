@@ -28,15 +28,25 @@ from augtune.reporting.palette import ArmStyle
 from augtune.reporting.read import RunView
 from augtune.reporting.schema import Comparison
 
-__all__ = ["arms_chart", "differences_chart"]
+__all__ = ["Mark", "arms_chart", "differences_chart", "marks_figure", "padded", "vertical"]
 
 OFF_SCALE = 4
 """How many times the span of the arms the majority reference may be away and still be drawn as a line."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
-    """A row of a chart of points: a name, a number in words, a point with its interval."""
+class Mark:
+    """A row of a chart of points.
+
+    Args:
+        name: What stands left of it.
+        written: Its number in words, right of it.
+        value: Where the point stands; None for no point.
+        bounds: Its interval.
+        style: How it is drawn.
+        hover: What is said when it is pointed at.
+        outer: A wider interval, drawn as a thin line with caps.
+    """
 
     name: str
     written: str
@@ -44,24 +54,36 @@ class _Mark:
     bounds: Sequence[float] | None
     style: ArmStyle
     hover: str
+    outer: Sequence[float] | None = None
 
     def reach(self) -> list[float]:
         """Return the values the axis has to show."""
-        return [value for value in (self.value, *(self.bounds or ())) if value is not None]
+        return [value for value in (self.value, *(self.bounds or ()), *(self.outer or ())) if value is not None]
 
 
-def _point(mark: _Mark, y: float) -> dict[str, Any]:
-    whiskers = None
-    if mark.bounds is not None and mark.value is not None:
-        whiskers = {
-            "type": "data",
-            "symmetric": False,
-            "array": [max(mark.bounds[1] - mark.value, 0)],
-            "arrayminus": [max(mark.value - mark.bounds[0], 0)],
-            "color": mark.style.color,
-            "thickness": 2.5,
-            "width": 0,
-        }
+def _whiskers(mark: Mark, bounds: Sequence[float] | None, *, thickness: float, cap: float) -> dict[str, Any] | None:
+    if bounds is None or mark.value is None:
+        return None
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(bounds[1] - mark.value, 0)],
+        "arrayminus": [max(mark.value - bounds[0], 0)],
+        "color": mark.style.color,
+        "thickness": thickness,
+        "width": cap,
+    }
+
+
+def _outer(mark: Mark, y: float) -> dict[str, Any]:
+    """Return the wider interval alone: a line without a point."""
+    whiskers = _whiskers(mark, mark.outer, thickness=1, cap=4)
+    base = {"type": "scatter", "mode": "markers", "x": [mark.value], "y": [y], "error_x": whiskers}
+    return {**base, "marker": {"size": 1, "color": mark.style.color}, "cliponaxis": False, "hoverinfo": "skip"}
+
+
+def _point(mark: Mark, y: float) -> dict[str, Any]:
+    whiskers = _whiskers(mark, mark.bounds, thickness=2.5, cap=0)
     size = 16 if "triangle" in mark.style.symbol else 13
     return {
         "type": "scatter",
@@ -76,7 +98,9 @@ def _point(mark: _Mark, y: float) -> dict[str, Any]:
     }
 
 
-def _marks_figure(marks: Sequence[_Mark], axis: Mapping[str, Any], shapes: list[Any], notes: list[Any]) -> Figure:
+def marks_figure(
+    marks: Sequence[Mark], axis: Mapping[str, Any], shapes: Sequence[Any] = (), notes: Sequence[Any] = ()
+) -> Figure:
     """Return a figure of one row per mark, the first on top: its name left of the plot and its number right of it.
 
     Where the page is narrow, name and number stand above the row instead.
@@ -105,10 +129,13 @@ def _marks_figure(marks: Sequence[_Mark], axis: Mapping[str, Any], shapes: list[
         "height": int((len(marks) - 0.25 - low) * 56) + 56,
         "yaxis": axis_of(range=[low, len(marks) - 0.25], showticklabels=False),
     }
-    return figure_of([_point(mark, place) for mark, place in zip(marks, places, strict=True)], layout, narrow=small)
+    drawn = list(zip(marks, places, strict=True))
+    traces = [_outer(mark, place) for mark, place in drawn if mark.outer is not None]
+    return figure_of([*traces, *(_point(mark, place) for mark, place in drawn)], layout, narrow=small)
 
 
-def _vertical(x: float, color: str, dash: str = "solid") -> dict[str, Any]:
+def vertical(x: float, color: str, dash: str = "solid") -> dict[str, Any]:
+    """Return a line from bottom to top of the plot."""
     line = {"color": color, "width": 1.5, "dash": dash}
     place = {"x0": x, "x1": x, "y0": 0, "y1": 1, "xref": "x", "yref": "paper"}
     return {"type": "line", "layer": "below", "line": line, **place}
@@ -130,7 +157,7 @@ def arms_chart(view: RunView, styles: Styles) -> Chart:
     for name in view.arms:
         mean, bounds = view.arm(name).mean.get(metric), view.arm(name).interval.get(metric)
         written = words.score(mean, bounds)
-        marks.append(_Mark(name, written, mean, bounds, styles[name], f"{plot_label(name, 60)}<br>{written}"))
+        marks.append(Mark(name, written, mean, bounds, styles[name], f"{plot_label(name, 60)}<br>{written}"))
     values = [value for mark in marks for value in mark.reach()]
     title = words.metric_name(metric)
     alt = f"{title} by arm with 95 % intervals: {'; '.join(f'{mark.name} {mark.written}' for mark in marks)}."
@@ -139,12 +166,12 @@ def arms_chart(view: RunView, styles: Styles) -> Chart:
     if majority is not None and values:
         alt += f" Always answering the largest class scores {words.number(majority)}."
         if _is_near(majority, values):
-            shapes.append(_vertical(majority, MUTED, "dot"))
+            shapes.append(vertical(majority, MUTED, "dot"))
             title += f" (dotted line: always the largest class, {words.number(majority)})"
             values.append(majority)
         else:
             notes.append(_majority_arrow(majority, is_left=majority < min(values)))
-    figure = _marks_figure(marks, axis_of(title_text=title, range=_padded(values), nticks=6), shapes, notes)
+    figure = marks_figure(marks, axis_of(title_text=title, range=padded(values), nticks=6), shapes, notes)
     return Chart("chart-arms", "Arms", alt, figure)
 
 
@@ -160,7 +187,8 @@ def _majority_arrow(majority: float, *, is_left: bool) -> dict[str, Any]:
     return {"text": f"◂ {text}" if is_left else f"{text} ▸", "font": {"color": MUTED, "size": 12}, **place}
 
 
-def _padded(values: Sequence[float]) -> list[float]:
+def padded(values: Sequence[float]) -> list[float]:
+    """Return an axis range that holds the values with some room; 0 to 1 without values."""
     if not values:
         return [0, 1]
     low, high = min(values), max(values)
@@ -177,13 +205,16 @@ def differences_chart(view: RunView, styles: Styles, metric: str) -> Chart | Non
     for row in found:
         written = f"{words.difference(row.difference)} {words.interval(row.interval, signed=True)}"
         hover = f"{plot_label(row.arm, 60)}<br>{written}<br>adjusted p {html.escape(words.p_value(row.p_adjusted))}"
-        marks.append(_Mark(row.arm, written, row.difference, row.interval, styles[row.arm], hover))
+        outer = row.interval_adjusted
+        if outer is not None:
+            hover += f"<br>allowing for all comparisons {words.interval(outer, signed=True)}"
+        marks.append(Mark(row.arm, written, row.difference, row.interval, styles[row.arm], hover, outer))
     name, baseline = words.metric_name(metric), found[0].baseline
     values = [0.0, *(value for mark in marks for value in mark.reach())]
-    axis = axis_of(title_text=f"Difference in {name} from {plot_label(baseline)}", range=_padded(values), nticks=6)
+    axis = axis_of(title_text=f"Difference in {name} from {plot_label(baseline)}", range=padded(values), nticks=6)
     spoken = "; ".join(f"{mark.name} {mark.written}" for mark in marks)
     alt = f"Differences in {name} from {baseline} with 95 % intervals: {spoken}."
-    return Chart(f"chart-differences-{metric}", name, alt, _marks_figure(marks, axis, [_vertical(0, MUTED)], []))
+    return Chart(f"chart-differences-{metric}", name, alt, marks_figure(marks, axis, [vertical(0, MUTED)]))
 
 
 def _one_per_arm(view: RunView, styles: Styles, metric: str) -> list[Comparison]:

@@ -18,6 +18,7 @@ from augtune.reporting.schema import (
     Comparison,
     Details,
     HistoryPoint,
+    PredictionRecord,
     Quality,
     ResultsFile,
     RowRecord,
@@ -162,6 +163,10 @@ class RunView:
     def history(self, arm: str, seed: int) -> list[HistoryPoint]:
         """Return the training loss by step; empty if it was not kept."""
         return self._rows(HistoryPoint, "history", arm, f"seed-{seed}.jsonl")
+
+    def predictions(self, arm: str, seed: int) -> list[PredictionRecord]:
+        """Return an arm's answers to the test rows; empty if they were not kept."""
+        return self._rows(PredictionRecord, "predictions", arm, f"seed-{seed}.jsonl")
 
     def experiment_text(self) -> str:
         """Return the experiment file as resolved, or an empty text if it is gone."""

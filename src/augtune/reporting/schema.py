@@ -20,8 +20,11 @@ __all__ = [
     "Details",
     "GroupQuality",
     "HistoryPoint",
+    "PredictionRecord",
     "Quality",
     "ResultsFile",
+    "Routing",
+    "RoutingCurve",
     "RowRecord",
     "SeedResults",
     "WeightRecord",
@@ -92,13 +95,17 @@ class ArmResults(_Record):
 
 
 class Comparison(_Record):
-    """A difference between an arm and the baseline; ``interval`` is None for a test that has none."""
+    """A difference between an arm and the baseline; ``interval`` is None for a test that has none.
+
+    ``interval_adjusted`` allows for how many differences there are; None in runs without correction and older ones.
+    """
 
     arm: str
     baseline: str
     metric: str
     difference: float | None = None
     interval: Bounds | None = None
+    interval_adjusted: Bounds | None = None
     p: float | None = None
     p_adjusted: float | None = None
     test: str = ""
@@ -123,6 +130,29 @@ class WeightSummary(_Record):
     maximum: float
 
 
+class RoutingCurve(_Record):
+    """What a metric comes to for each share of rows sent to a language model, on the rows the rule was chosen on.
+
+    The lists are equally long; ``usd_per_1000`` is None where a call's price is unknown.
+    """
+
+    metric: str
+    rows: int
+    share: list[float] = Field(min_length=1)
+    value: list[float]
+    threshold: list[float] = Field(default_factory=list)
+    usd_per_1000: list[float] | None = None
+    chosen: dict[str, float] | None = None
+
+
+class Routing(_Record):
+    """How an arm shares rows out between a classifier and a language model."""
+
+    share: float
+    curve: RoutingCurve | None = None
+    checked: dict[str, Any] | None = None
+
+
 class ArmDetails(_Record):
     """One arm of ``details.json``."""
 
@@ -134,6 +164,8 @@ class ArmDetails(_Record):
     confusion: list[list[int]]
     weights: WeightSummary | None = None
     model: str = ""
+    routing: Routing | None = None
+    costs: dict[str, Any] = Field(default_factory=dict)
 
 
 class HumanCounts(_Record):
@@ -225,11 +257,23 @@ class Quality(_Record):
 
 
 class HistoryPoint(_Record):
-    """The training loss at one optimizer step."""
+    """The training loss at one optimizer step, and what was measured on the validation rows after it, if anything."""
 
     step: int
     stage: str | int = ""
     loss: float | None = None
+    macro_f1: float | None = None
+    accuracy: float | None = None
+    validation_loss: float | None = None
+
+
+class PredictionRecord(_Record):
+    """A test row as an arm answered it with one seed; ``probabilities`` by label."""
+
+    id: str
+    label: str | list[str]
+    predicted: str | list[str]
+    probabilities: dict[str, float] = Field(default_factory=dict)
 
 
 def fitted_to(kind: type[T], value: Any, path: Path) -> T:

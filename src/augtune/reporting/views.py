@@ -89,20 +89,20 @@ def _best_value(view: RunView, metric: str) -> float | None:
 
 def differences_grid(view: RunView, styles: Styles) -> Grid:
     """Return every difference against the baseline with interval, p, adjusted p and test."""
-    headings = ("Difference", "95 % interval", "p", "Adjusted p")
+    headings = ("Difference", "95 % interval", "Adjusted interval", "p", "Adjusted p")
     columns = [Column("Arm"), Column("Metric"), *(Column(name, numeric=True) for name in headings)]
     columns += [Column("Test"), Column("Holds at 5 %")]
     rows = []
     for row in view.comparisons():
         if row.arm not in styles:
             continue
-        low = row.interval[0] if row.interval else None
         rows.append(
             [
                 _arm_cell(styles, row.arm, "" if row.baseline == view.baseline else f"against {row.baseline}"),
                 text_cell(words.metric_name(row.metric)),
                 number_cell(row.difference, words.difference(row.difference)),
-                number_cell(low, words.interval(row.interval, signed=True) or words.MISSING),
+                _bounds_cell(row.interval),
+                _bounds_cell(row.interval_adjusted),
                 number_cell(row.p, words.p_value(row.p)),
                 number_cell(row.p_adjusted, words.p_value(row.p_adjusted)),
                 text_cell(words.test_name(row.test)),
@@ -110,6 +110,11 @@ def differences_grid(view: RunView, styles: Styles) -> Grid:
             ]
         )
     return Grid("table-differences", "Differences against the baseline.", columns, rows, quiet=True)
+
+
+def _bounds_cell(bounds: tuple[float, float] | None) -> Cell:
+    """Return a cell of an interval, sorted by its lower end."""
+    return number_cell(bounds[0] if bounds else None, words.interval(bounds, signed=True) or words.MISSING)
 
 
 def _holds(row: Comparison) -> bool:

@@ -90,10 +90,34 @@ def test_all_arms_are_compared_with_the_baseline_and_corrected(make_truth, make_
     ]  # fmt: skip
     assert [one.p_adjusted for one in found] == pytest.approx(holm([one.p for one in found]))
     assert list(found[0].to_json()) == [
-        "arm", "baseline", "metric", "difference", "interval", "p", "p_adjusted", "test", "detectable", "smallest_p", "effects",
+        "arm", "baseline", "metric", "difference", "interval", "interval_adjusted", "p", "p_adjusted", "test", "detectable",
+        "smallest_p", "effects",
     ]  # fmt: skip
     assert [one.p_adjusted for one in adjusted(found, "none")] == [one.p for one in found]
     assert compare_all(truth, arms, FEW)[0].baseline == "a0"
+
+
+def test_corrected_intervals_leave_out_a_share_of_the_level_each(make_truth, make_runs):
+    truth = make_truth([0, 1] * 60, 2)
+    base, *others = (Runs(f"a{i}", tuple(make_runs(truth, 0.7, 2, seed=i))) for i in range(3))
+    settings = EvaluateSettings(resamples=2000, level=0.9)
+    alone = [one for arm in others for one in compare(truth, arm, base, settings)]
+    found = compare_all(truth, [base, *others], settings)
+    for one, before in zip(found, alone, strict=True):
+        ends = np.quantile(before.resampled, [0.1 / 4 / 2, 1 - 0.1 / 4 / 2])
+        assert one.interval_adjusted.to_json() == pytest.approx(ends.tolist(), abs=1e-12)
+        assert one.interval_adjusted.low <= one.interval.low <= one.interval.high <= one.interval_adjusted.high
+        assert one.resampled is None
+
+
+def test_a_corrected_interval_is_left_out_where_it_would_say_nothing(make_truth, make_runs):
+    truth = make_truth([0, 1] * 20, 2)
+    base, arm = (Runs(f"a{i}", tuple(make_runs(truth, 0.7, seed=i))) for i in range(2))
+    one = compare(truth, arm, base, EvaluateSettings(resamples=400))
+    assert [found.interval_adjusted for found in adjusted(one[:1])] == [None]
+    assert [found.interval_adjusted for found in adjusted(one, "none")] == [None, None]
+    assert all(found.interval_adjusted is not None for found in adjusted(one, "bh"))
+    assert [found.interval_adjusted for found in adjusted(one * 2)] == [None] * 4
 
 
 def test_comparison_prints_in_a_line(make_truth, make_runs):

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from augtune.reporting.curves import learning_curves
 from augtune.reporting.histogram import weight_histogram
 from augtune.reporting.palette import ARMS, BASELINE, ROLES, arm_styles, dark_of_light
-from augtune.reporting.plots import labels_charts, learning_chart, weights_chart
+from augtune.reporting.plots import labels_charts, weights_chart
 from augtune.reporting.points import arms_chart, differences_chart
 from augtune.reporting.read import read_run
+from augtune.reporting.steps import learning_chart
 
 
 @pytest.fixture
@@ -89,7 +90,8 @@ def test_names_with_markup_are_escaped_in_charts(view, styles):
 
 
 def test_differences_chart_shows_each_arm_once(view, styles):
-    assert len(differences_chart(view, styles, "accuracy").figure["data"]) == 3
+    points = [trace for trace in differences_chart(view, styles, "accuracy").figure["data"] if "hovertext" in trace]
+    assert [trace["y"] for trace in points] == [[2], [1], [0]]
     assert differences_chart(view, styles, "mcc") is None
 
 

@@ -45,7 +45,7 @@ def test_arms_grid_sets_the_best_apart(view, styles):
 
 
 def test_differences_grid_says_what_holds(view, styles):
-    rows = {(r[0].text, r[1].text, r[6].text): r[7].text for r in views.differences_grid(view, styles).rows}
+    rows = {(r[0].text, r[1].text, r[7].text): r[8].text for r in views.differences_grid(view, styles).rows}
     assert rows["dimp", "macro-F1", "paired bootstrap"] == "better"
     assert rows["dimp", "accuracy", "exact McNemar"] == "not shown"
 
@@ -58,7 +58,7 @@ def test_a_gain_in_an_error_is_worse(own_run):
     path.write_text(json.dumps(value))
     view = read_run(own_run)
     grid = views.differences_grid(view, arm_styles(view.arms, view.baseline))
-    assert [cell.text for cell in grid.rows[0]][2:] == ["+0.200", "–", "–", "0.010", "", "worse"]
+    assert [cell.text for cell in grid.rows[0]][2:] == ["+0.200", "–", "–", "–", "0.010", "", "worse"]
 
 
 def test_arms_whose_rows_met_the_same_fate_share_a_line(view, styles):

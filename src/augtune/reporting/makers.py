@@ -1,0 +1,216 @@
+"""The generators of a run side by side: the labels each wrote, how much was kept, what its arms score."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from augtune.reporting import words
+from augtune.reporting.figure import GRID, INK, Chart, axis_of, figure_of, layout_of, plot_label
+from augtune.reporting.grid import Cell, Column, Grid, count_cell, number_cell, text_cell
+from augtune.reporting.palette import ROLES, ArmStyle, arm_styles
+from augtune.reporting.read import RunView
+from augtune.reporting.schema import RowRecord
+
+__all__ = ["Maker", "maker_styles", "makers", "makers_chart", "makers_grid"]
+
+MOST = 8
+NUMBERED = re.compile(r"^(.+)-\d+$")
+GENERATE = "generate"
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What one generator wrote for one set of rows.
+
+    Args:
+        name: What it is called.
+        arms: The arms trained on all of these rows; smaller samples of them are not named.
+        kept: Kept rows per label.
+        dropped: How many of its rows were dropped.
+        length: Mean length of a kept row, in words separated by blanks.
+        is_alone: Whether those arms have synthetic rows of no other generator.
+    """
+
+    name: str
+    arms: tuple[str, ...]
+    kept: Mapping[str, int]
+    dropped: int
+    length: float
+    is_alone: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows were kept."""
+        return sum(self.kept.values())
+
+
+def makers(view: RunView) -> list[Maker]:
+    """Return the generators whose rows the arms trained on; empty if there are none.
+
+    Rows that are part of a larger sample of the same generator's are not listed again.
+    """
+    found: dict[tuple[str, frozenset[tuple[str, str]]], list[str]] = {}
+    parts: dict[tuple[str, str], list[RowRecord]] = {}
+    dropped = {arm: Counter(map(_kind, view.dropped(arm))) for arm in view.arms}
+    for arm in view.arms:
+        for kind, rows in _by_kind(view.kept(arm)).items():
+            parts[kind, arm] = rows
+            found.setdefault((kind, frozenset((row.id, row.text) for row in rows)), []).append(arm)
+    largest = [
+        (kind, arms) for (kind, rows), arms in found.items()
+        if not any(kind == other and rows < more for other, more in found)
+    ]  # fmt: skip
+    named = zip(_names(view, largest), largest, strict=True)
+    return [_maker(name, arms, parts[kind, arms[0]], dropped[arms[0]][kind], parts) for name, (kind, arms) in named]
+
+
+def _maker(
+    name: str, arms: Sequence[str], rows: Sequence[RowRecord], dropped: int, parts: Mapping[tuple[str, str], Any]
+) -> Maker:
+    length = fmean(len(row.text.split()) for row in rows)
+    is_alone = sum(arm == arms[0] for _, arm in parts) == 1
+    return Maker(name, tuple(arms), Counter(row.label for row in rows), dropped, length, is_alone)
+
+
+def _by_kind(rows: Sequence[RowRecord]) -> dict[str, list[RowRecord]]:
+    found: dict[str, list[RowRecord]] = {}
+    for row in rows:
+        found.setdefault(_kind(row), []).append(row)
+    return found
+
+
+def _kind(row: RowRecord) -> str:
+    """Return who wrote a row: rows are numbered by generator, as in ``gpt3mix-0017``."""
+    numbered = NUMBERED.match(row.id)
+    return numbered[1] if numbered else row.generator or "synthetic rows"
+
+
+def _names(view: RunView, found: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """Return what each is called: the generator, with the sweep's word for it or the arm where that is not enough."""
+    times = Counter(kind for kind, _ in found)
+    names = []
+    for kind, arms in found:
+        swept = view.arm(arms[0]).axes.get(GENERATE)
+        names.append(kind if times[kind] == 1 else str(swept) if swept is not None else f"{kind} · {arms[0]}")
+    again = Counter(names)
+    return [name if again[name] == 1 else f"{name} · {arms[0]}" for name, (_, arms) in zip(names, found, strict=True)]
+
+
+def maker_styles(found: Sequence[Maker]) -> dict[str, ArmStyle]:
+    """Return how each generator is drawn."""
+    return arm_styles([one.name for one in found], None)
+
+
+def makers_chart(view: RunView, found: Sequence[Maker]) -> Chart | None:
+    """Return the share of each label in what the generators wrote and among the human rows; None without generators.
+
+    Of many generators the first are drawn; the table has all.
+    """
+    if not found:
+        return None
+    drawn, styles = found[:MOST], maker_styles(found)
+    human = view.details.counts.train
+    people = _trace(view, human, "human rows", ArmStyle(0, ROLES["human"][0], "circle"))
+    traces = [people, *(_trace(view, one.kept, one.name, styles[one.name]) for one in drawn)]
+    names = [plot_label(label, 24) for label in view.labels]
+    top = max(max(trace["x"], default=0.0) for trace in traces)
+    layout = layout_of(
+        34 * len(names) + 64,
+        margin={"l": 0, "r": 12, "t": 4, "b": 48, "pad": 6},
+        xaxis=axis_of(
+            title_text="Share of its rows, %", range=[-0.02 * top, 1.06 * top], nticks=6, showgrid=True, gridcolor=GRID
+        ),
+        yaxis=axis_of(
+            tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.5, -0.5],
+            tickfont={"color": INK, "size": 12}, showgrid=True, gridcolor=GRID,
+        ),
+    )  # fmt: skip
+    spoken = "; ".join(f"{name}: {_spoken(view, kept)}" for name, kept in [
+        ("human rows", human), *((one.name, one.kept) for one in drawn)
+    ])  # fmt: skip
+    alt = f"Share of each label by who wrote the rows. {spoken}."
+    figure = figure_of(traces, layout)
+    return Chart("chart-makers", "Labels by generator", alt, figure, [one.name for one in drawn], _table(view, found))
+
+
+def _shares(view: RunView, counts: Mapping[str, int]) -> list[float]:
+    total = sum(counts.values()) or 1
+    return [100 * counts.get(label, 0) / total for label in view.labels]
+
+
+def _trace(view: RunView, counts: Mapping[str, int], name: str, style: ArmStyle) -> dict[str, Any]:
+    shares = _shares(view, counts)
+    told = [
+        f"{plot_label(name, 60)}<br>{plot_label(label, 40)}: {counts.get(label, 0):,} rows, {share:.0f} %"
+        for label, share in zip(view.labels, shares, strict=True)
+    ]
+    return {
+        "type": "scatter", "mode": "markers", "x": shares, "y": list(range(len(shares))), "cliponaxis": False,
+        "marker": {"size": 12, "color": style.color, "symbol": style.symbol, "line": {"width": 0}, "opacity": 0.9},
+        "hovertext": told, "hoverinfo": "text",
+    }  # fmt: skip
+
+
+def _spoken(view: RunView, counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{label} {share:.0f} %" for label, share in zip(view.labels, _shares(view, counts), strict=True))
+
+
+def _table(view: RunView, found: Sequence[Maker]) -> Grid:
+    columns = [Column("Label"), Column("Human rows", numeric=True), *(Column(one.name, numeric=True) for one in found)]
+    sets = [view.details.counts.train, *(one.kept for one in found)]
+    rows = []
+    for label in view.labels:
+        counts = [(one.get(label, 0), sum(one.values())) for one in sets]
+        shares = [n / total if total else 0.0 for n, total in counts]
+        cells = [
+            number_cell(n, words.count(n), words.share(share)) for (n, _), share in zip(counts, shares, strict=True)
+        ]
+        rows.append([text_cell(label), *cells])
+    return Grid("table-makers-labels", "Rows per label by who wrote them.", columns, rows, quiet=True)
+
+
+def makers_grid(view: RunView, found: Sequence[Maker]) -> Grid:
+    """Return the generators with rows kept and dropped, how far their labels are from the human rows', and the score.
+
+    The score is that of the best arm whose synthetic rows are this generator's alone.
+    """
+    styles = maker_styles(found)
+    headings = (
+        "Kept",
+        "Dropped",
+        "Of written",
+        "Words a row",
+        "Labels off by",
+        f"Best {words.metric_name(view.metric)}",
+    )
+    columns = [Column("Generator"), *(Column(name, numeric=True) for name in headings), Column("Arms")]
+    human = _shares(view, view.details.counts.train)
+    rows: list[list[Cell]] = []
+    for one in found:
+        off = sum(abs(a - b) for a, b in zip(_shares(view, one.kept), human, strict=True)) / 200
+        kept = one.rows / (one.rows + one.dropped)
+        rows.append([
+            Cell(one.name, value=one.name, arm=styles[one.name]), count_cell(one.rows), count_cell(one.dropped),
+            number_cell(kept, words.share(kept)), number_cell(one.length, words.number(one.length, 1)),
+            number_cell(off, words.share(off)), _best(view, one),
+            Cell(words.spoken_list(one.arms), value=one.arms[0], prose=True),
+        ])  # fmt: skip
+    caption = (
+        "What each generator wrote; labels are off by the share of its rows that would need another label to have the "
+        "human rows' shares."
+    )
+    return Grid("table-makers", caption, columns, rows)
+
+
+def _best(view: RunView, one: Maker) -> Cell:
+    sign = -1.0 if view.metric in words.LOWER_IS_BETTER else 1.0
+    means = {arm: mean for arm in one.arms if (mean := view.arm(arm).mean.get(view.metric)) is not None}
+    if not one.is_alone or not means:
+        return number_cell(None, words.MISSING)
+    best = max(means, key=lambda arm: sign * means[arm])
+    return number_cell(means[best], words.number(means[best]), words.interval(view.arm(best).interval.get(view.metric)))
