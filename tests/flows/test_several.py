@@ -147,15 +147,24 @@ def first(process):
     raise AssertionError("there is no first process")
 
 
-def test_torchrun_trains_one_model_too(tiny_encoder, tmp_path):
+LAUNCHERS = {
+    "torchrun": ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+    "accelerate": (
+        "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_other_launchers_train_one_model_too(launcher, tiny_encoder, tmp_path):
     rows = human_rows(24, "train")
     lines = [json.dumps({"text": row.text, "label": row.label}) for row in rows]
     (tmp_path / "train.jsonl").write_text("\n".join(lines))
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "augtune")
     changes = [part for key in ("batch_size", "dropout", "precision") for part in ("--set", f"{key}={TRAIN[key]}")]
     process = command(
         "train", tmp_path / "train.jsonl", "--encoder", tiny_encoder, "--steps", 6, *changes, "--out", tmp_path / "model",
-        several=torchrun,
+        several=(*LAUNCHERS[launcher], "-m", "augtune"),
     )  # fmt: skip
     code, out, err = finished(process)
     assert code == 0, err
