@@ -86,6 +86,12 @@ def run(
     overrides: list[str] = OVERRIDES,
     out: Path = typer.Option("runs", "--out", metavar="DIR", help="Folder of run folders; this one's is DIR/NAME."),
     processes: int = PROCESSES,
+    ray: str = typer.Option(
+        None,
+        "--ray",
+        metavar="local|HOST:PORT",
+        help="Train many models at once on Ray: of this machine, or a cluster.",
+    ),
 ) -> None:
     """Do an experiment, or carry on with one cut off.
 
@@ -93,6 +99,7 @@ def run(
 
     Example: augtune run hello.yaml train.lr=3e-5
     """
+    _one_of(ray, processes)
     if start_several(processes, context):
         return
 
@@ -101,10 +108,21 @@ def run(
     from augtune.reporting.html import report as write
 
     with Screen() as screen:
-        results = do(file, overrides or (), out=out, listen=screen, stop=screen.stop())
+        results = do(file, overrides or (), out=out, listen=screen, stop=screen.stop(), ray=ray)
     print(results)
     sys.stdout.flush()
     print(f"\nreport: {write(results.folder)}")
+
+
+def _one_of(ray: str | None, processes: int) -> None:
+    from augtune.core.errors import InputError
+    from augtune.core.launched import is_one_of_several
+
+    if ray is not None and (processes > 1 or is_one_of_several()):
+        raise InputError(
+            "--ray: trains many models at once, several processes one model together; choose one of them.",
+            hint="Leave out --ray, or --processes and torchrun.",
+        )
 
 
 def show(run: Path = typer.Argument(..., metavar="RUN", help="A run folder, DIR/NAME.", show_default=False)) -> None:

@@ -25,6 +25,7 @@ from augtune.experiment import document
 from augtune.experiment.arms import ArmPlan, attempt, beside, file_of, folder_of, misfits, read_arm
 from augtune.experiment.data_settings import DataSettings
 from augtune.experiment.kinds import KINDS, check_kinds
+from augtune.experiment.ray_settings import RaySettings
 from augtune.experiment.search import SearchSettings, check_search
 from augtune.experiment.sweep import BASE, expand
 from augtune.experiment.trials import Trial, seeds_given, trials_of
@@ -67,6 +68,8 @@ class Experiment(Settings):
     """A search for training settings, on human rows that are not the test rows."""
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     """What is measured."""
+    ray: RaySettings = Field(default_factory=RaySettings)
+    """What each training asks of a Ray cluster, with --ray."""
 
     @field_validator("seeds", "data_seeds")
     @classmethod

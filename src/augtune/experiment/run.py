@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from augtune.experiment.collaborating import Collaborating
 from augtune.experiment.kinds import KINDS
 from augtune.experiment.outcomes import ArmOutcome
 from augtune.experiment.plan import Plan, read_plan
+from augtune.experiment.ray_settings import RaySettings
 from augtune.experiment.results import Results
 from augtune.experiment.rows import HumanRows, checked_source
 from augtune.experiment.scoring import details_of, out_of_reach, results_of
@@ -24,6 +26,7 @@ from augtune.experiment.trained import TrainedArms, write_rows
 from augtune.training.tracking import check_tracker
 
 if TYPE_CHECKING:
+    from augtune.experiment.ray_crew import RayCrew
     from augtune.training.running import Stop
 
 __all__ = ["run"]
@@ -38,6 +41,7 @@ def run(
     out: Path | str = "runs",
     listen: Callable[[dict[str, Any]], None] | None = None,
     stop: Stop | None = None,
+    ray: str | None = None,
 ) -> Results:
     """Run an experiment and return its results; run it again and only what changed or is missing is done.
 
@@ -49,6 +53,8 @@ def run(
         out: Folder in which the run folder ``NAME`` is made.
         listen: Called with every event: the rows of ``events.jsonl``, and ``progress`` of the steps in between.
         stop: Takes Ctrl-C while a classifier is trained: the first press ends the run after the step it is at.
+        ray: Where trainings are done: ``local``, a Ray of this machine's own, or the ``HOST:PORT`` of a cluster's head,
+            of which this machine is one; None: here, one after the other.
 
     Raises:
         AugtuneError: With one clear message; what was done so far is kept.
@@ -61,17 +67,17 @@ def run(
     for arm in plan.trained:
         check_tracker(arm.settings.tracker)
     store = RunFolder(Path(out) / plan.experiment.name, plan.experiment.name, listen or (lambda event: None))
-    with store.claimed():
+    with _crew(ray, plan, store) as crew, store.claimed():
         with atomic_write(store.path / "experiment.yaml") as stream:
             stream.write(document.dump(_resolved(plan, store.path)))
         store.event("run-started", name=plan.experiment.name, arms=len(plan.arms), seeds=len(plan.experiment.seeds))
         warnings = _warnings(plan, human)
         _write_left_out(store.path / "data" / LEFT_OUT, human)
-        trained = TrainedArms(plan, store, rows, stop)
+        trained = TrainedArms(plan, store, rows, stop, crew)
         made: dict[str, ArmOutcome] = {}
-        for arm in plan.trained:
-            made[arm.name] = trained.outcome(arm)
-            _write_arm(store.path, plan, made[arm.name])
+        for outcome in trained.outcomes():
+            made[outcome.plan.name] = outcome
+            _write_arm(store.path, plan, outcome)
         others = Collaborating(plan, store, human, trained.stages, trained.llm, dict(made))
         for arm in plan.arms:
             if arm.kind is not None:
@@ -92,6 +98,18 @@ def run(
         store.forget_others("train", "checker", "predict", "curate", "unseen", "route", "inspect")
         store.event("run-done", name=plan.experiment.name)
     return Results.read(store.path)
+
+
+@contextmanager
+def _crew(address: str | None, plan: Plan, store: RunFolder) -> Iterator[RayCrew | None]:
+    """Connect to the Ray that is asked for, before anything is written."""
+    if address is None:
+        yield None
+        return
+    from augtune.experiment.ray_crew import connected
+
+    with connected(address, plan.experiment.ray, store) as crew:
+        yield crew
 
 
 def _check_encoders(plan: Plan) -> None:
@@ -115,10 +133,9 @@ def _resolved(plan: Plan, folder: Path) -> dict[str, Any]:
     top = plan.experiment.model_dump(mode="json", exclude={"generate", "curate", "train", "arms"}, exclude_none=True)
     if plan.experiment.inspect is None:
         top["inspect"] = None
-    for key in ("master_seed", "trials"):  # what they come to is written out
-        top.pop(key, None)
-    if not top["data_seeds"]:
-        top.pop("data_seeds")
+    empty = {"data_seeds": plan.experiment.data_seeds == [], "ray": plan.experiment.ray == RaySettings()}
+    for key in ("master_seed", "trials", *(key for key, is_empty in empty.items() if is_empty)):
+        top.pop(key, None)  # what the first two come to is written out
     top["data"]["source"] = seen(plan.path(plan.experiment.data.source))
     if top.get("llm", {}).get("replay"):
         top["llm"]["replay"] = seen(top["llm"]["replay"])

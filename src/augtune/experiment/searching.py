@@ -27,9 +27,11 @@ from augtune.experiment.content import VERSION, encoder_content
 from augtune.experiment.search import Choices, Range, SearchSettings, keys_for, value_at, with_values
 from augtune.experiment.stages import saved_checkers
 from augtune.experiment.store import CHECKPOINTS, RunFolder
+from augtune.experiment.work import Crew
 from augtune.training.running import Running, Stop
+from augtune.training.settings import TrainSettings
 
-__all__ = ["Found", "SearchRows", "searched"]
+__all__ = ["Found", "SearchRows", "Within", "searched"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,21 @@ class SearchRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """The run that a search is a part of.
+
+    Args:
+        store: The run folder, claimed.
+        stop: What ends a training before its last step, and the run with it.
+        crew: Who does the trials; None: this process.
+    """
+
+    store: RunFolder
+    stop: Stop | None = None
+    crew: Crew | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a search found.
 
@@ -111,7 +128,7 @@ class Found:
 
 
 def searched(
-    arm: ArmPlan, rows: SearchRows, search: SearchSettings, metric: Metric, store: RunFolder, stop: Stop | None = None
+    arm: ArmPlan, rows: SearchRows, search: SearchSettings, metric: Metric, within: Within
 ) -> tuple[ArmPlan, Found | None]:
     """Return the arm with the settings that a search found, and what it found; None if nothing applies to the arm.
 
@@ -120,8 +137,7 @@ def searched(
         rows: What it is trained on and judged by.
         search: The search.
         metric: What decides.
-        store: The run folder, claimed.
-        stop: What ends a training before its last step, and the run with it.
+        within: The run it is a part of.
 
     Raises:
         ExtraError: If optuna is not installed.
@@ -132,7 +148,7 @@ def searched(
     optuna = need("optuna", extra="search", to="search for settings")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     metric = metric.bound(rows.human.labels)
-    study = _study(optuna, store.path / "search" / f"{arm.folder}.journal", metric)
+    study = _study(optuna, within.store.path / "search" / f"{arm.folder}.journal", metric)
     in_file = _as_in_file(search, arm, keys)
     study.enqueue_trial(in_file)
     seconds = 0.0
@@ -144,7 +160,7 @@ def searched(
         trial = study.ask()
         values = {key: _suggested(trial, key, search.space[key]) for key in keys}
         about = f"{arm.name} · trial {number + 1} of {search.trials}"
-        judge = _Judge(replace(arm, settings=with_values(arm.settings, values)), rows, search, metric, store, stop)
+        judge = _Judge(replace(arm, settings=with_values(arm.settings, values)), rows, search, metric, within)
         notes = judge.stage(about)
         seconds += float(notes["seconds"])
         study.tell(trial, float(notes["score"]))
@@ -166,8 +182,7 @@ class _Judge:
     rows: SearchRows
     search: SearchSettings
     metric: Metric
-    store: RunFolder
-    stop: Stop | None
+    within: Within
 
     def stage(self, about: str) -> Mapping[str, Any]:
         """Return ``score`` and ``seconds``, worked out now or before."""
@@ -182,19 +197,49 @@ class _Judge:
             "metric": self.metric.to_json(),
             "seed": self.search.seed,
         }
-        return self.store.stage("search", key, lambda folder: self._scored(folder, about), about=about).notes
+        return self.within.store.stage("search", key, lambda folder: self._scored(folder, about), about=about).notes
 
     def _scored(self, folder: Path, about: str) -> dict[str, Any]:
+        work = SearchWork(self.rows, self.search, self.arm.settings, self.metric)
+        if self.within.crew is None:
+            running = Running(folder=folder / CHECKPOINTS, stop=self.within.stop, about=about)
+            return work.do(folder, running)
+
+        def note(sentence: str) -> None:
+            self.within.store.event("note", stage="search", about=about, message=sentence)
+
+        return dict(self.within.crew.do(work, folder, about, note))
+
+
+@dataclass(frozen=True)
+class SearchWork:
+    """The score of one combination of settings.
+
+    Args:
+        rows: What is trained on and judged by.
+        search: The search.
+        settings: The combination.
+        metric: What decides, bound to the labels.
+    """
+
+    rows: SearchRows
+    search: SearchSettings
+    settings: TrainSettings
+    metric: Metric
+
+    def do(self, folder: Path, running: Running) -> dict[str, Any]:
+        """Return ``score`` and ``seconds``; nothing is written but checkpoints."""
         from augtune.training.train import train
 
         started, scores = time.monotonic(), []
         for number, (dataset, judging) in enumerate(self.rows.rounds(self.search)):
+            place = None if running.folder is None else running.folder / str(number)
             fitted = train(
                 dataset,
                 validation=self.rows.validation,
                 seed=self.search.seed,
-                settings=self.arm.settings,
-                running=Running(folder=folder / CHECKPOINTS / str(number), stop=self.stop, about=about),
+                settings=self.settings,
+                running=replace(running, folder=place),
             )
             found = evaluate(fitted.predict(judging), judging, [self.metric], resamples=0)
             scores.append(found.values[self.metric.key])

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError
-from augtune.core.files import read_json, read_jsonl, write_json, write_jsonl
-from augtune.core.tables import Predictions, Weights
+from augtune.core.files import read_json, read_jsonl
+from augtune.core.tables import Predictions
 from augtune.experiment.content import VERSION, encoder_content, model_content
 from augtune.experiment.outcomes import SeedRun
 from augtune.experiment.plan import ArmPlan
 from augtune.experiment.rows import HumanRows
 from augtune.experiment.store import CHECKPOINTS, RunFolder, Stage
 from augtune.experiment.synthetic import ArmRows
+from augtune.experiment.work import (
+    CheckerWork,
+    Crew,
+    PredictWork,
+    TrainAndPredict,
+    TrainWork,
+    UnseenWork,
+    Work,
+    write_predictions,
+)
 
 if TYPE_CHECKING:
     from augtune.collaboration.tune.data import OutOfFold
@@ -28,6 +37,15 @@ if TYPE_CHECKING:
 __all__ = ["Stages", "saved_checkers"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a model that was trained elsewhere predicts: the rows' fingerprint, the stage's notes and its file."""
+
+    rows: str
+    notes: Mapping[str, Any]
+    predictions: bytes
+
+
 class Stages:
     """Trains and tests the arms of one run in its folder.
 
@@ -35,13 +53,15 @@ class Stages:
         store: The run folder, claimed.
         human: The human rows.
         stop: What ends a training before its last step, and the run with it; None: nothing does.
+        crew: Who does the work; None: this process, one piece after the other.
     """
 
-    def __init__(self, store: RunFolder, human: HumanRows, stop: Stop | None = None) -> None:
+    def __init__(self, store: RunFolder, human: HumanRows, stop: Stop | None = None, crew: Crew | None = None) -> None:
         self.store = store
         self._stop = stop
+        self._crew = crew
         self.human = human
-        self._latest: tuple[Path, Fitted] | None = None
+        self._latest: dict[Path, Fitted | _Told] = {}
 
     def trained(self, arm: ArmPlan, rows: ArmRows, seed: int) -> SeedRun:
         """Return the arm's model for one seed, trained and tested."""
@@ -57,10 +77,14 @@ class Stages:
 
     def _predicted(self, train: Stage, rows: HumanDataset, about: str) -> tuple[Predictions, Path]:
         def predict(folder: Path) -> dict[str, Any]:
-            made = self._fitted(train.folder).predict(rows)
-            truth = dict(zip(rows.ids, rows.label_values, strict=True))
-            write_jsonl(folder / "predictions.jsonl", made.to_rows(truth))
-            return {"made_by": made.made_by, "model": made.model}
+            ready = self._latest.get(train.folder)
+            if isinstance(ready, _Told) and ready.rows == rows.fingerprint:
+                (folder / "predictions.jsonl").write_bytes(ready.predictions)
+                return dict(ready.notes)
+            if self._crew is not None:
+                work = PredictWork.of(train.folder / "model", rows)
+                return dict(self._crew.do(work, folder, about, self._noting("predict", about)))
+            return write_predictions(folder, self._fitted(train.folder), rows)
 
         key = {"version": VERSION, "train": train.key, "model": train.notes["model"], "rows": rows.fingerprint}
         stage = self.store.stage("predict", key, predict, about=about)
@@ -74,16 +98,12 @@ class Stages:
         Returns:
             The predictions and the seconds that training these classifiers took.
         """
-        from augtune.collaboration.tune.data import OutOfFold, out_of_fold
+        from augtune.collaboration.tune.data import OutOfFold
 
         train = self.human.train
 
         def make(folder: Path) -> dict[str, Any]:
-            started = time.monotonic()
-            made = out_of_fold(train, settings=arm.settings, seed=seed)
-            write_jsonl(folder / "predictions.jsonl", made.to_rows())
-            about = {"made_by": made.made_by, "model": made.model, "folds": made.folds}
-            return {**about, "seconds": time.monotonic() - started}
+            return self._done(UnseenWork(train, arm.settings, seed), folder, "unseen", arm.name)
 
         key = {
             "version": VERSION,
@@ -108,38 +128,24 @@ class Stages:
         """Return the model of a training: the one just made, or read from its folder."""
         from augtune.model.fitted import Fitted
 
-        if self._latest is not None and self._latest[0] == folder:
-            return self._latest[1]
+        ready = self._latest.get(folder)
+        if isinstance(ready, Fitted):
+            return ready
         return Fitted.load(folder / "model")
 
     def _train(self, arm: ArmPlan, dataset: Dataset, seed: int, about: str) -> Stage:
         checkers, checker_seconds = self._checkers(arm, dataset, seed)
 
         def make(folder: Path) -> dict[str, Any]:
-            from augtune.training.train import train
-
-            fitted = train(
-                dataset,
-                validation=self.human.validation,
-                seed=seed,
-                settings=arm.settings,
-                checkers=checkers,
-                running=self._running(about, folder),
-            )
-            fitted.save(folder / "model")
-            self._latest = (folder, fitted)
-            write_jsonl(folder / "history.jsonl", fitted.history)
-            if fitted.weights is not None:
-                write_jsonl(folder / "weights.jsonl", _weight_rows(fitted.weights, checkers, dataset, seed))
-            return {
-                "seconds": fitted.seconds + checker_seconds,
-                "about": fitted.name,
-                "precision": fitted.precision,
-                "model": fitted.fingerprint,
-                "truncated": fitted.truncated,
-                "kept": fitted.kept,
-                "effective_share": None if fitted.weights is None else fitted.weights.effective_share,
-            }
+            work = TrainWork(dataset, self.human.validation, arm.settings, seed, checkers, checker_seconds)
+            if self._crew is None:
+                notes, fitted = work.fitted(folder, self._running(about, folder))
+                self._latest = {folder: fitted}  # one model at a time is held
+                return notes
+            whole = TrainAndPredict(work, self.human.test)
+            done = self._crew.do(whole, folder, about, self._noting("train", about))
+            self._latest[folder] = _Told(self.human.test.fingerprint, done["predict"], done["predictions"])
+            return dict(done["train"])
 
         validation = self.human.validation
         key = {
@@ -167,17 +173,10 @@ class Stages:
     def _checker(self, name: str, arm: ArmPlan, dataset: Dataset, seed: int) -> Stage:
         settings = arm.settings
 
-        def make(folder: Path) -> dict[str, Any]:
-            from augtune.training.checkers import make_checkers
+        about = f"{name} · seed {seed}"
 
-            started = time.monotonic()
-            made = make_checkers(dataset, settings, seed, needs=(name,))
-            write_json(folder / "scores.json", made.to_json())
-            return {
-                "seconds": time.monotonic() - started,
-                "quality_accuracy": made.quality_accuracy,
-                "temperatures": dict(made.temperatures or {}),
-            }
+        def make(folder: Path) -> dict[str, Any]:
+            return self._done(CheckerWork(dataset, settings, seed, name), folder, "checker", about)
 
         plain = settings.unmeasured().changed(recipe="vanilla", loss="cross_entropy", mix=None)
         key = {
@@ -189,7 +188,18 @@ class Stages:
             "saved": saved_checkers(arm).get(name),
             "seed": seed,
         }
-        return self.store.stage("checker", key, make, about=f"{name} · seed {seed}")
+        return self.store.stage("checker", key, make, about=about)
+
+    def _done(self, work: Work, folder: Path, stage: str, about: str) -> dict[str, Any]:
+        """Return the notes of a piece of work, done here or by the crew."""
+        if self._crew is None:
+            from augtune.training.running import Running
+
+            return dict(work.do(folder, Running()))
+        return dict(self._crew.do(work, folder, about, self._noting(stage, about)))
+
+    def _noting(self, stage: str, about: str) -> Callable[[str], None]:
+        return lambda sentence: self.store.event("note", stage=stage, about=about, message=sentence)
 
     def _running(self, about: str, folder: Path) -> Running:
         """Return what a training is run with: its steps and notes go where the run's events go.
@@ -203,12 +213,9 @@ class Stages:
                 {"event": "progress", "stage": "train", "about": about, "step": step, "of": of, "loss": loss}
             )
 
-        def on_note(sentence: str) -> None:
-            self.store.event("note", stage="train", about=about, message=sentence)
-
         return Running(
             on_step=on_step,
-            on_note=on_note,
+            on_note=self._noting("train", about),
             folder=folder / CHECKPOINTS,
             stop=self._stop,
             about=about,
@@ -226,13 +233,3 @@ def saved_checkers(arm: ArmPlan) -> dict[str, str]:
     """Return the fingerprint of each saved checker that the arm's recipe needs."""
     named = {"quality": arm.settings.checkers.quality, "diversity": arm.settings.checkers.diversity}
     return {name: model_content(path) for name, path in named.items() if path and name in arm.settings.recipe.needs}
-
-
-def _weight_rows(weights: Weights, checkers: Checkers | None, dataset: Dataset, seed: int) -> Iterator[dict[str, Any]]:
-    """Yield one row per weighed row: the mean weight it had in training and what the checkers say of its label."""
-    from augtune.training.tables import Checkers
-
-    place = {name: i for i, name in enumerate(dataset.ids)}
-    rows = dataset.take([place[name] for name in weights.ids])
-    for row in (checkers or Checkers()).columns(rows, weights):
-        yield {"id": row.pop("id"), "seed": seed} | row

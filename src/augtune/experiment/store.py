@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from augtune.core.errors import DataError, StorageError
@@ -55,6 +56,8 @@ class RunFolder:
     name: str
     listen: Callable[[dict[str, Any]], None] = field(default=lambda event: None)
     used: set[Path] = field(default_factory=set)
+    _own: Lock = field(default_factory=Lock, init=False, repr=False)
+    _stages: dict[Path, Lock] = field(default_factory=dict, init=False, repr=False)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -94,13 +97,14 @@ class RunFolder:
     def event(self, event: str, **what: Any) -> None:
         """Write an event to ``events.jsonl`` and tell the listener."""
         row = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **what}
-        append_jsonl(self.path / "events.jsonl", row)
-        self.listen(row)
+        with self._own:
+            append_jsonl(self.path / "events.jsonl", row)
+            self.listen(row)
 
     def stage(
         self, sort: str, key_of: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]], *, about: str = ""
     ) -> Stage:
-        """Return a stage, done now or before.
+        """Return a stage, done now or before; of several threads that want the same one, the first does it.
 
         Args:
             sort: What it does: ``generate``, ``curate``, ``checkers``, ``train``.
@@ -110,8 +114,14 @@ class RunFolder:
             about: Words for the events, e.g. the arm and seed.
         """
         folder = self.folder_of(sort, key_of)
+        with self._own:
+            self.used.add(folder)
+            mine = self._stages.setdefault(folder, Lock())
+        with mine:
+            return self._stage(sort, folder, make, about)
+
+    def _stage(self, sort: str, folder: Path, make: Callable[[Path], Mapping[str, Any]], about: str) -> Stage:
         key = folder.name.removeprefix(f"{sort}-")
-        self.used.add(folder)
         notes = _valid(folder)
         if notes is not None:
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)

@@ -16,6 +16,7 @@ from augtune.experiment.nested import Size, nested
 from augtune.experiment.plan import ArmPlan, Plan
 from augtune.experiment.rows import HumanRows
 from augtune.experiment.store import RunFolder, Stage
+from augtune.experiment.work import Crew, GenerateWork, write_generation
 
 if TYPE_CHECKING:
     from augtune.experiment.tally import Tallied
@@ -59,9 +60,18 @@ class SyntheticRows:
         store: The run folder, claimed.
         human: The human rows.
         model: Returns the experiment's language model.
+        crew: Who makes rows that take neither a language model nor a file; None: this process.
     """
 
-    def __init__(self, plan: Plan, store: RunFolder, human: HumanRows, model: Callable[[], Tallied | None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        store: RunFolder,
+        human: HumanRows,
+        model: Callable[[], Tallied | None],
+        crew: Crew | None = None,
+    ) -> None:
+        self._crew = crew
         self.plan = plan
         self.store = store
         self.human = human
@@ -95,6 +105,11 @@ class SyntheticRows:
         )
         return made_rows if arm.size is None else _sized(made_rows, arm.size, self.human.seed)
 
+    def ahead(self, arm: ArmPlan) -> None:
+        """Make the rows that a crew can make without anything of this machine."""
+        for generator in filter(_goes_anywhere, arm.generators):
+            self._generate(generator)
+
     def _generate(self, generator: Generator) -> Stage:
         from augtune.generation.base import generate
 
@@ -102,11 +117,13 @@ class SyntheticRows:
         llm = self.llm if generator.needs_llm else None
 
         def make(folder: Path) -> dict[str, Any]:
+            if self._crew is not None and _goes_anywhere(generator):
+                work = GenerateWork(generator, self.human.train, seed)
+                return dict(self._crew.do(work, folder, generator.kind, lambda sentence: None))
             asking = Asking(self.store, llm, generator.kind)
             made = generate(self.human.train, generator, llm=llm, seed=seed, on_progress=asking)
             asking.end(made)
-            _write(folder, made.dataset, made.dropped)
-            return {"cost": made.cost.to_json(), "shortfall": dict(made.shortfall), "rows": len(made.dataset)}
+            return write_generation(folder, made)
 
         key = {
             "version": VERSION,
@@ -153,6 +170,11 @@ class SyntheticRows:
 
     def _read(self, stages: Sequence[Stage], name: str) -> list[dict[str, Any]]:
         return [row for stage in stages for row in read_jsonl(stage.folder / name)]
+
+
+def _goes_anywhere(generator: Generator) -> bool:
+    """Tell whether rows are made of the human rows and the settings alone."""
+    return not generator.needs_llm and not generator.files()
 
 
 def _sized(rows: ArmRows, size: Size, seed: int) -> ArmRows:

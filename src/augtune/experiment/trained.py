@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from augtune.core.errors import DataError
+from augtune.core.errors import AugtuneError, DataError
 from augtune.core.files import write_jsonl
 from augtune.core.outcomes import Cost
 from augtune.experiment.inspecting import Inspecting
-from augtune.experiment.outcomes import ArmOutcome, Draw
+from augtune.experiment.outcomes import ArmOutcome, Draw, SeedRun
 from augtune.experiment.plan import ArmPlan, Plan
 from augtune.experiment.rows import HumanRows, HumanSource
 from augtune.experiment.search import shared
-from augtune.experiment.searching import Found, SearchRows, searched
+from augtune.experiment.searching import Found, SearchRows, Within, searched
 from augtune.experiment.stages import Stages
 from augtune.experiment.store import RunFolder
 from augtune.experiment.synthetic import ArmRows, SyntheticRows
+from augtune.experiment.trials import Trial
 
 if TYPE_CHECKING:
+    from augtune.experiment.ray_crew import RayCrew
     from augtune.experiment.tally import Tallied
     from augtune.training.running import Stop
 
@@ -44,15 +48,25 @@ class TrainedArms:
         store: The run folder, claimed.
         source: The human rows.
         stop: What ends a training before its last step, and the run with it; None: nothing does.
+        crew: Who does the work; None: this process, one piece after the other.
     """
 
-    def __init__(self, plan: Plan, store: RunFolder, source: HumanSource, stop: Stop | None = None) -> None:
-        self.plan, self.store, self.source = plan, store, source
+    def __init__(
+        self,
+        plan: Plan,
+        store: RunFolder,
+        source: HumanSource,
+        stop: Stop | None = None,
+        crew: RayCrew | None = None,
+    ) -> None:
+        self.plan, self.store, self.source, self._crew = plan, store, source, crew
+        self._searching: dict[str, Lock] = {arm.name: Lock() for arm in plan.arms}
         self.inspecting = Inspecting(plan, store)
         self._stop = stop
         self._llm: Tallied | None = None
         self._places: dict[int, _Place] = {}
         self._found: dict[str, Found] = {}
+        self._first: dict[str, ArmRows] = {}  # of an arm's first draw
 
     def llm(self) -> Tallied | None:
         """Return the experiment's language model, made on first use; its replies are kept in the run folder."""
@@ -67,17 +81,52 @@ class TrainedArms:
         """The training stages on the experiment's own human rows."""
         return self._at(self.source.of()).stages
 
-    def outcome(self, arm: ArmPlan) -> ArmOutcome:
-        """Return what comes of an arm; all its rows are made, written and looked at before any model is trained."""
-        trials = self.plan.experiment.all_trials
-        seeds = list(dict.fromkeys(trial.data_seed for trial in trials))
+    def outcomes(self) -> Iterator[ArmOutcome]:
+        """Yield what comes of each arm, in the plan's order.
+
+        All rows of an arm are made, written and looked at before any model of it is trained. A crew trains the models
+        of one arm while the rows of the next are made here. If making rows fails, the arms before come first.
+        """
+        if self._crew is None:
+            for arm in self.plan.trained:
+                yield self._outcome(arm, self._all_rows(arm))
+            return
+        crew, under_way, failure = self._crew, [], None
+        places = [(arm, self._at(self.source.of(arm.human, seed))) for arm in self.plan.trained for seed in self._seeds]
+        for arm, place in places:
+            crew.begin(place.synthetic.ahead, arm)
+        for arm in self.plan.trained:
+            try:
+                self._rows_to_search()
+                under_way.append(crew.begin(self._outcome, arm, self._all_rows(arm)))
+            except AugtuneError as error:
+                failure = error
+                break
+        for future in under_way:
+            yield future.result()
+        if failure is not None:
+            raise failure
+
+    @property
+    def _seeds(self) -> list[int]:
+        return list(dict.fromkeys(trial.data_seed for trial in self.plan.experiment.all_trials))
+
+    def _all_rows(self, arm: ArmPlan) -> dict[int, ArmRows]:
+        """Return the arm's synthetic rows of each draw, by the seed of the data."""
+        seeds = self._seeds
         rows = {seed: self._rows(arm, seed, is_first=seed == seeds[0]) for seed in seeds}
         self._forget(arm, seeds[1:])
+        return rows
+
+    def _outcome(self, arm: ArmPlan, rows: Mapping[int, ArmRows]) -> ArmOutcome:
+        trials, seeds = self.plan.experiment.all_trials, self._seeds
         arm, found = self._searched(arm, rows[seeds[0]])
-        runs = []
-        for trial in trials:
+
+        def trained(trial: Trial) -> SeedRun:
             place = self._at(self.source.of(arm.human, trial.data_seed))
-            runs.append(place.stages.trained(arm, rows[trial.data_seed], trial.seed))
+            return place.stages.trained(arm, rows[trial.data_seed], trial.seed)
+
+        runs = map(trained, trials) if self._crew is None else self._crew.map(trained, trials)
         draws = tuple(Draw(seed, len(self.source.of(arm.human, seed).train), rows[seed]) for seed in seeds)
         cost = sum((draw.rows.cost for draw in draws), Cost())
         groups = tuple(trial.data_seed for trial in trials) if len(seeds) > 1 else None
@@ -99,19 +148,31 @@ class TrainedArms:
             return same, None if same is arm else found
         human = self.source.of(arm.human)
         known = SearchRows(human.train, rows.kept, human.validation)
-        chosen, found = searched(arm, known, search, self.plan.experiment.search_metric, self.store, self._stop)
-        if found is not None:
-            self._found[arm.name] = found
-            self.store.event("note", stage="search", about=arm.name, message=str(found))
+        within = Within(self.store, self._stop, self._crew)
+        with self._searching[arm.name]:
+            chosen, found = searched(arm, known, search, self.plan.experiment.search_metric, within)
+            if found is not None and arm.name not in self._found:
+                self._found[arm.name] = found
+                self.store.event("note", stage="search", about=arm.name, message=str(found))
         return chosen, found
+
+    def _rows_to_search(self) -> None:
+        """Make the rows of the arm that a search for all arms takes, so that no other thread makes any."""
+        search = self.plan.experiment.search
+        if search is not None and search.arm is not None:
+            of = next(one for one in self.plan.trained if one.name == search.arm)
+            self._rows(of, self.source.of(of.human).seed, is_first=True)
 
     def _at(self, human: HumanRows) -> _Place:
         if id(human) not in self._places:
-            synthetic = SyntheticRows(self.plan, self.store, human, self.llm)
-            self._places[id(human)] = _Place(human, synthetic, Stages(self.store, human, self._stop))
+            synthetic = SyntheticRows(self.plan, self.store, human, self.llm, self._crew)
+            stages = Stages(self.store, human, self._stop, self._crew)
+            self._places[id(human)] = _Place(human, synthetic, stages)
         return self._places[id(human)]
 
     def _rows(self, arm: ArmPlan, data_seed: int, *, is_first: bool) -> ArmRows:
+        if is_first and arm.name in self._first:
+            return self._first[arm.name]
         place = self._at(self.source.of(arm.human, data_seed))
         rows = place.synthetic.of(arm)
         folder = self.store.path / "data" / arm.folder / ("." if is_first else f"data-seed-{data_seed}")
@@ -119,6 +180,8 @@ class TrainedArms:
         _check_rows(arm, rows, folder.relative_to(self.store.path))
         about = arm.name if is_first else f"{arm.name} · data seed {data_seed}"
         self.inspecting.look(about, arm, rows, place.human, folder)
+        if is_first:
+            self._first[arm.name] = rows
         return rows
 
     def _forget(self, arm: ArmPlan, seeds: list[int]) -> None:
