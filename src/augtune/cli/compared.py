@@ -16,10 +16,6 @@ __all__ = ["Compared", "as_json", "latex", "markdown", "text"]
 HEAD = ("compared", "metric", "difference", "95% interval", "p", "corrected", "test", "so it is")
 POINTS = frozenset({"macro_f1", "accuracy", "balanced_accuracy", "weighted_f1", "micro_f1", "auroc"})
 """Metrics that are told in points, hundredths."""
-LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +77,11 @@ def markdown(result: Compared) -> str:
 
 def latex(result: Compared) -> str:
     r"""Return the tables as LaTeX; they need ``\usepackage{booktabs}``."""
+    from augtune.reporting.papers import escaped
+
     parts = []
     for table in _tables(result):
-        head, *rows = [" & ".join(_escaped(cell) for cell in line) + r" \\" for line in table.cells]
+        head, *rows = [" & ".join(escaped(cell) for cell in line) + r" \\" for line in table.cells]
         columns = "l" * len(table.cells[0])
         title = [f"% {table.title}"] if table.title else []
         body = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
@@ -198,7 +196,3 @@ def _limit(metric: str, values: Sequence[float]) -> str:
 
 def _rule(line: Sequence[str]) -> str:
     return f"| {' | '.join(line)} |"
-
-
-def _escaped(cell: str) -> str:
-    return "".join(LATEX.get(character, character) for character in cell)

@@ -138,16 +138,48 @@ def show(run: Path = typer.Argument(..., metavar="RUN", help="A run folder, DIR/
 def report(
     run: Path = typer.Argument(..., metavar="RUN", help="A run folder, DIR/NAME.", show_default=False),
     out: Path = typer.Option(None, "--out", metavar="FILE", help="Where to; by default report.html in the run folder."),
+    charts: Path = typer.Option(None, "--charts", metavar="DIR", help="Write every chart as a file of its own too."),
+    format: str = typer.Option("svg", "--format", metavar="FORMAT", help="Of the charts: svg, pdf or png."),
+    markdown: Path = typer.Option(None, "--markdown", metavar="FILE", help="Write the tables as Markdown too."),
+    latex: Path = typer.Option(None, "--latex", metavar="FILE", help="Write the tables as LaTeX (booktabs) too."),
 ) -> None:
-    """Write a run's report again.
+    """Write a run's report again, and its charts and tables for a paper.
 
-    One HTML file that opens offline.
+    One HTML file that opens offline. With --charts, every chart of it is drawn into a file too, without browser or
+    network.
 
-    Example: augtune report runs/hello --out hello.html
+    Example: augtune report runs/hello --charts figures --format pdf --latex tables.tex
     """
+    from augtune.core.errors import InputError
+    from augtune.reporting.files import FORMATS, export_charts
     from augtune.reporting.html import report as write
+    from augtune.reporting.papers import paper_tables
 
-    print(f"report: {write(find_run(run), out)}")
+    known = next((one for one in FORMATS if one == format), None)
+    if known is None:
+        raise InputError(f"--format: expected one of {', '.join(FORMATS)}, got {format!r}.")
+    folder = find_run(run)
+    print(f"report: {write(folder, out)}")
+    if charts is not None:
+        done = export_charts(folder, charts, format=known)
+        print(f"charts: {len(done.paths)} files in {charts}")
+        if done.unreadable:
+            print(
+                f"note: no font here has {' '.join(done.unreadable)}; boxes stand for them. Install a font that "
+                "has them, e.g. Noto Sans CJK, and run this again."
+            )
+    if markdown is not None:
+        _write(markdown, paper_tables(folder, "markdown"))
+    if latex is not None:
+        _write(latex, paper_tables(folder, "latex"))
+
+
+def _write(file: Path, tables: str) -> None:
+    from augtune.core.files import atomic_write
+
+    with atomic_write(file) as stream:
+        stream.write(tables)
+    print(f"tables: {file}")
 
 
 def find_run(run: Path) -> Path:

@@ -150,7 +150,8 @@ def _trace(view: RunView, counts: Mapping[str, int], name: str, style: ArmStyle)
         for label, share in zip(view.labels, shares, strict=True)
     ]
     return {
-        "type": "scatter", "mode": "markers", "x": shares, "y": list(range(len(shares))), "cliponaxis": False,
+        "type": "scatter", "mode": "markers", "name": plot_label(name, 60), "cliponaxis": False,
+        "x": shares, "y": list(range(len(shares))),
         "marker": {"size": 12, "color": style.color, "symbol": style.symbol, "line": {"width": 0}, "opacity": 0.9},
         "hovertext": told, "hoverinfo": "text",
     }  # fmt: skip

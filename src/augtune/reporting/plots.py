@@ -47,13 +47,8 @@ def _labels_chart(
     place, top = where
     names = [plot_label(label, 24) for label in view.labels]
     rows = list(range(len(names)))
-    traces = [
-        _bars(rows, human, ROLES["human"][0], [f"{n}<br>{h:,} human rows" for n, h in zip(names, human, strict=True)]),
-        _bars(
-            rows, counts, ROLES["synthetic"][0],
-            [f"{n}<br>{s:,} synthetic rows" for n, s in zip(names, counts, strict=True)],
-        ),
-    ]  # fmt: skip
+    counted = (("human rows", human, "human"), ("synthetic rows", counts, "synthetic"))
+    traces = [_bars(names, values, (name, ROLES[role][0])) for name, values, role in counted if any(values)]
     notes = [
         {
             "text": f"{h:,}" if not any(counts) else f"{h:,} + {s:,}", "x": h + s, "y": row, "showarrow": False,
@@ -82,11 +77,13 @@ def _labels_chart(
     return Chart(f"chart-labels-{place}", title, alt, figure_of(traces, layout, narrow=narrow))
 
 
-def _bars(rows: Sequence[int], values: Sequence[int], color: str, hover: Sequence[str]) -> dict[str, Any]:
-    marker = {"color": color, "line": {"width": 0}}
+def _bars(labels: Sequence[str], values: Sequence[int], told: tuple[str, str]) -> dict[str, Any]:
+    """Return a bar per label; ``told`` is what is counted, and its colour."""
+    name, color = told
+    hover = [f"{label}<br>{value:,} {name}" for label, value in zip(labels, values, strict=True)]
     return {
-        "type": "bar", "orientation": "h", "x": list(values), "y": list(rows), "marker": marker,
-        "hovertext": list(hover), "hoverinfo": "text",
+        "type": "bar", "orientation": "h", "name": name, "x": list(values), "y": list(range(len(values))),
+        "marker": {"color": color, "line": {"width": 0}}, "hovertext": hover, "hoverinfo": "text",
     }  # fmt: skip
 
 

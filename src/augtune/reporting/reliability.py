@@ -144,6 +144,7 @@ def reliability_chart(arm: str, found: Reliability, style: ArmStyle, place: int)
     even = {"type": "line", "layer": "below", "line": {"color": MUTED, "width": 1.5, "dash": "dot"}}
     layout = layout_of(
         320,
+        width=400,
         margin={"l": 8, "r": 12, "t": 8, "b": 44, "pad": 0},
         xaxis=axis_of(title_text="Confidence", range=[0, 1.01], nticks=6),
         yaxis=axis_of(title_text="Share right", range=[-0.01, 1.02], nticks=6, showgrid=True, gridcolor=GRID),
