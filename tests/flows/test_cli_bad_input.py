@@ -161,3 +161,25 @@ def test_run_that_is_not_there_is_told(command, folder, capsys):
     place = folder()
     assert main([command, "runs/nothing"]) == 2
     assert complaint(capsys, place).startswith("error: runs/nothing")
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("mine", "error: mine: holds something that is no saved classifier; it was left alone.\n"),
+        ("rows.csv/model", "error: rows.csv/model: PLACE/rows.csv is a file, so there can be no folder in it.\n"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "fit"])
+def test_a_place_where_no_model_can_be_saved_is_told_before_training(
+    command, out, told, tmp_path, monkeypatch, capsys, tiny_encoder
+):
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text(TRAIN)
+    Path("mine").mkdir()
+    Path("mine/diary.txt").write_text("private")
+    assert main([command, "rows.csv", "--label", "label", "--encoder", tiny_encoder, "--out", out]) == 2
+    printed, err = capsys.readouterr()
+    assert err.replace(str(tmp_path.resolve()), "PLACE").startswith(told)
+    assert printed == ""
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["diary.txt", "mine", "rows.csv"]

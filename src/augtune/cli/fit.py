@@ -49,7 +49,7 @@ def fit(
     Example: augtune fit tickets.csv --label intent --out model
     """
     from augtune.cli.inputs import human_splits, language_model
-    from augtune.cli.steps import end_stopped, keep, trained
+    from augtune.cli.steps import check_place, end_stopped, keep, trained
     from augtune.evaluation.metrics import BY_TASK, DEFAULT_METRICS
     from augtune.evaluation.scores import evaluate
 
@@ -63,6 +63,7 @@ def fit(
     elif held_out is None:
         human, held_out = hold_out(human, seed)
         told = f"measured on {len(held_out)} rows held out of {file}; they were not trained on"
+    check_place(out)
     cache = out.with_name(f"{out.name}.cache.sqlite")
     model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=cache)
     chosen: dict[str, Any] = {"encoder": encoder, "recipe": recipe or ("vanilla" if model is None else "dimp")}

@@ -161,6 +161,7 @@ def train(
     human = human_splits(file, **columns, view=view).train
     select = None if validation is None else human_splits(validation, **columns, labels=human.labels).train
     rows: Dataset = human if synthetic is None else human + synthetic_rows(synthetic, human)
+    check_place(out)
     chosen = {"encoder": encoder, "recipe": recipe, "steps": steps}
     made: list[Checkers] = []
     on_checkers = made.append
@@ -242,6 +243,13 @@ def _write_weights(fitted: Fitted, rows: Dataset, made: Sequence[Checkers], path
     checkers = made[0] if made else Checkers()
     write_jsonl(path, checkers.columns(weighed, fitted.weights))
     return path
+
+
+def check_place(out: Path) -> None:
+    """Refuse a place where no model can be saved, before the time is spent that it takes to train one."""
+    from augtune.model.saved import check_place as check
+
+    check(out)
 
 
 def beside(out: Path) -> Path:

@@ -41,7 +41,8 @@ def locate(name: str) -> str:
         check_folder(path, what=f"encoder {name!r}")
         return str(path)
     if name.startswith((".", "/", "~")) or path.exists():
-        raise InputError(f"encoder {name!r}: there is no such folder.")
+        wrong = "expected a folder, got a file" if path.exists() else "there is no such folder"
+        raise InputError(f"encoder {name!r}: {wrong}.")
     return name
 
 

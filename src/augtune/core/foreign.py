@@ -7,17 +7,31 @@ pickle can run whatever its author likes, so one that goes by another name is re
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from augtune.core.errors import InputError
 
-__all__ = ["check_folder", "told", "weights_problem"]
+__all__ = ["check_folder", "reading_quietly", "told", "weights_problem"]
 
 SAFETENSORS = ".safetensors"
 # A pickle of protocol 2 or later, and the zip that torch.save writes around one.
 PICKLE_MARKS = (b"\x80", b"PK\x03\x04")
 LONGEST_HEADER = 100_000_000  # bytes; the limit of the library safetensors
 RUNS_CODE = "holds more than weights: it is a pickle that would run code, and it was not run"
+
+
+@contextmanager
+def reading_quietly() -> Iterator[None]:
+    """Keep torch's doubts about a pickle's version off the screen for as long as the block runs.
+
+    It has them of a pickle that holds more than weights, which is then refused and says so.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Detected pickle protocol")
+        yield
 
 
 def weights_problem(path: Path) -> str | None:

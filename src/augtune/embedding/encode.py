@@ -18,6 +18,7 @@ import numpy as np
 from augtune.core.encoders import locate, not_loadable
 from augtune.core.errors import InputError
 from augtune.core.extras import need
+from augtune.core.foreign import reading_quietly
 
 __all__ = ["MAX_TOKENS", "embed"]
 
@@ -133,7 +134,7 @@ def _load(name: str, place: str, changed_at: int) -> _Encoder:
     torch = need("torch", extra="train", to="embed texts")
     transformers = need("transformers", extra="train", to="embed texts")
     try:
-        with _no_bars(transformers):
+        with _no_bars(transformers), reading_quietly():
             tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
             model = transformers.AutoModel.from_pretrained(place, dtype=torch.float32, trust_remote_code=False)
     except Exception as error:  # the loaders of other libraries raise what they like; the cause stays attached

@@ -19,6 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from augtune.core.encoders import locate, not_loadable
 from augtune.core.errors import InputError
+from augtune.core.foreign import reading_quietly
 
 __all__ = [
     "base_of",
@@ -71,7 +72,7 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def _or_not_loadable(name: str) -> Iterator[None]:
     try:
-        with quiet():
+        with quiet(), reading_quietly():
             yield
     except InputError:
         raise

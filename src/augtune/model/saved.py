@@ -27,7 +27,7 @@ from augtune.model.fitted import Fitted
 from augtune.model.heads import PoolingHead
 from augtune.model.pooled import Pooled
 
-__all__ = ["load", "save"]
+__all__ = ["check_place", "load", "save"]
 
 ABOUT = "augtune.json"
 BODY = "model.safetensors"
@@ -39,14 +39,30 @@ PLAIN = (
 )  # fmt: skip
 
 
+def check_place(folder: Path) -> None:
+    """Refuse a place that ``save`` would refuse, before there is anything to save.
+
+    Raises:
+        StorageError: If it holds something that is no saved classifier, or cannot be a folder.
+    """
+    if folder.exists() and not (folder / ABOUT).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StorageError(f"{folder}: holds something that is no saved classifier; it was left alone.")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise StorageError(
+            f"{folder}: {above} is a file, so there can be no folder in it.", hint="Name another folder."
+        )
+    if not os.access(above, os.W_OK):
+        raise StorageError(f"{folder}: nothing may be written in {above}.", hint="Name another folder.")
+
+
 def save(fitted: Fitted, folder: Path) -> Path:
     """Write a classifier beside its place, then rename it into place.
 
     Raises:
         StorageError: If it cannot be written, or the folder holds something else.
     """
-    if folder.exists() and not (folder / ABOUT).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StorageError(f"{folder}: holds something that is no saved classifier; it was left alone.")
+    check_place(folder)
     part = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +162,7 @@ def load(folder: Path, *, labels: Labels | None = None) -> Fitted:
 
 def _about(folder: Path) -> Mapping[str, Any]:
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder.")
+        raise InputError(f"{folder}: {'is a file, no folder' if folder.exists() else 'there is no such folder'}.")
     if not (folder / ABOUT).is_file():
         raise InputError(
             f"{folder}: holds no {ABOUT}, so it is no classifier saved by augtune.",

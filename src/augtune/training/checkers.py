@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from augtune.core.dataset import Dataset
-from augtune.core.errors import DataError
+from augtune.core.errors import DataError, InputError
 from augtune.core.fingerprint import text_marks
 from augtune.core.folds import spread
 from augtune.core.seeds import derive, generator
@@ -59,7 +59,10 @@ def make_checkers(
 
 def _saved(name: str, path: str, dataset: Dataset) -> Checkers:
     """Return what a saved classifier says, its labels in the order of the dataset's."""
-    fitted = Fitted.load(path, labels=dataset.labels)
+    try:
+        fitted = Fitted.load(path, labels=dataset.labels)
+    except InputError as error:
+        raise InputError(f"checkers.{name}: {error.message}", hint=error.hint) from error
     said = fitted.predict(dataset)
     columns = [fitted.labels.index(label) for label in dataset.labels]
     made_by = f"{name} checker (saved: {fitted.name})"

@@ -197,6 +197,7 @@ class TrainSettings(Settings):
             raise SettingsError(f"lora: with trainable: {self.trainable} no update would be trained; leave one out")
         self._check_sharding()
         self.recipe.check(self)
+        self._check_quality()
         if self.mix is not None:
             if self.compile is True:
                 raise SettingsError(
@@ -221,6 +222,16 @@ class TrainSettings(Settings):
                 f"sharding: optimizer {self.optimizer.kind} moves a number by all of its row and column, and with "
                 "parameters no process has them; take another optimizer, or sharding: optimizer"
             )
+
+    def _check_quality(self) -> None:
+        """Refuse a loss that weighs rows by a checker's opinion where no stage gives it one."""
+        for stage in self.recipe.plan(self, 1000):
+            if stage.loss.needs_quality and (stage.weighting is None or stage.weighting.own_loss is None):
+                raise SettingsError(
+                    f"loss: {stage.loss.kind} weighs rows by what a quality checker says of them, and recipe "
+                    f"{self.recipe.kind} has no such checker; leave loss out and set recipe: {stage.loss.kind}, or "
+                    f"weights: {stage.loss.kind} of a stage"
+                )
 
     def _check_mix(self, refusing: list[str]) -> None:
         if refusing:

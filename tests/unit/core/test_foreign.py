@@ -89,7 +89,6 @@ def test_the_marker_would_show_that_code_was_run(marker):
     assert marker.is_dir()
 
 
-@pytest.mark.filterwarnings("ignore:.*weights_only.*")
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("kind", PICKLES)
 def test_pickle_named_like_a_model_is_refused_and_not_run(kind, use, folder, marker):

@@ -160,6 +160,9 @@ def _refused(folder, **kwargs):
 
 def test_load_refuses_a_folder_that_is_none_or_holds_no_classifier(tmp_path, tiny_encoder):
     assert _refused(tmp_path / "nowhere") == "FOLDER: there is no such folder."
+    (tmp_path / "file").write_text("")
+    assert _refused(tmp_path / "file") == "FOLDER: is a file, no folder."
+    (tmp_path / "file").unlink()
     assert _refused(tmp_path) == "FOLDER: holds no augtune.json, so it is no classifier saved by augtune."
 
 

@@ -192,7 +192,7 @@ def test_saved_checker_of_other_labels_is_refused(settings, tiny_encoder, tmp_pa
     with pytest.raises(InputError) as caught:
         make_checkers(rows + synthetic_rows(8), settings.changed(checkers={"quality": str(tmp_path / "other")}), 0)
     assert str(caught.value) == (
-        f"{tmp_path / 'other'}: the classifier's labels are bad · good, expected negative · positive."
+        f"checkers.quality: {tmp_path / 'other'}: the classifier's labels are bad · good, expected negative · positive."
     )
 
 

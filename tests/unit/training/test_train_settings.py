@@ -54,6 +54,19 @@ def test_recipes_that_bring_a_loss_refuse_another():
         TrainSettings(recipe="dimp", loss="focal")
 
 
+@pytest.mark.parametrize(
+    "recipe", ["vanilla", "quality", {"kind": "stages", "stages": [{"rows": "all", "weights": "imp"}]}]
+)
+def test_a_loss_that_needs_a_checker_is_refused_where_no_stage_has_one(recipe):
+    kind = recipe if isinstance(recipe, str) else "stages"
+    with pytest.raises(SettingsError) as caught:
+        TrainSettings.parse({"loss": "dimp", "recipe": recipe}, where="train")
+    assert str(caught.value) == (
+        f"train.loss: dimp weighs rows by what a quality checker says of them, and recipe {kind} has no such checker; "
+        "leave loss out and set recipe: dimp, or weights: dimp of a stage"
+    )
+
+
 def test_epochs_are_worked_out_in_steps():
     assert TrainSettings(epochs=3, batch_size=10).steps_for(105) == 32
     assert TrainSettings(steps=7).steps_for(105) == 7

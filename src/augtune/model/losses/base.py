@@ -71,6 +71,8 @@ class Loss(Settings):
     """False if it needs to know of each row something that a mix of two rows has not."""
     tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
     """The tasks it can be trained on."""
+    needs_quality: ClassVar[bool] = False
+    """True if it weighs each row by what a quality checker says of its label."""
 
     class_weights: ClassWeighting = "none"
     """Weigh classes by their training rows: none, inverse (count^-power) or effective (Cui et al., CVPR 2019)."""

@@ -31,6 +31,7 @@ class Dimp(Loss):
 
     kind: ClassVar[str] = "dimp"
     takes_mixed: ClassVar[bool] = False
+    needs_quality: ClassVar[bool] = True
 
     form: Literal["ratio", "additive"] = "ratio"
     """The weight: (q / p)^gamma, or the bounded 1 - p + q, to which gamma, floor and clamp do not apply."""
