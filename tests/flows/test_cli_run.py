@@ -104,6 +104,7 @@ def test_run_writes_a_report_and_runs_again_without_doing_anything_twice(folder,
         "dimp · seed 1",
     }
 
+    (folder / "trial").mkdir()  # rows of the user's own, by the name of the run
     assert main(["show", "trial"]) == 0
     assert "Highest macro-F1:" in capsys.readouterr().out
     assert main(["report", "trial", "--out", "other.html"]) == 0

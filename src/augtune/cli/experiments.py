@@ -183,8 +183,9 @@ def _write(file: Path, tables: str) -> None:
 
 
 def find_run(run: Path) -> Path:
-    """Return a run's folder; a bare name is looked for in ``runs`` too."""
-    return Path("runs") / run if not run.exists() and (Path("runs") / run).is_dir() else run
+    """Return a run's folder; a bare name is looked for in ``runs`` too, also where a folder of rows has that name."""
+    named = Path("runs") / run
+    return named if not (run / "results.json").is_file() and named.is_dir() else run
 
 
 COMMANDS = (new, check, run, show, report)
