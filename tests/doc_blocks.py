@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+NUMBER = re.compile(r"(?:\\[-+])?[0-9]+(?:[.,][0-9]+)*")
 FENCE = re.compile(r"^( *)```([^\n`]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
@@ -48,8 +49,8 @@ def commands(text: str) -> list[str]:
 
 
 def sessions(text: str) -> list[tuple[str, str]]:
-    """Return each command of a ``console`` block with what it prints."""
-    return re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n?)*)", text, re.MULTILINE)
+    """Return each command of a ``console`` block, continued lines joined, with what it prints."""
+    return re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n?)*)", text.replace("\\\n", " "), re.MULTILINE)
 
 
 def pattern(told: str, *, numbers: bool = True) -> str:
@@ -67,5 +68,5 @@ def _line(line: str, numbers: bool) -> str:
     if numbers:
         return re.escape(line.rstrip()).replace("…", ".*") + r"\s*\n"
     words = re.sub(r"[ ─]+", " ", line.strip()).split(" ")
-    shown = (re.sub(r"[0-9]+(?:[.,][0-9]+)*", "[0-9.,]+", re.escape(word).replace("\\.", ".")) for word in words)
+    shown = (NUMBER.sub(r"[-+]?[0-9.,]+(?:e-[0-9]+)?", re.escape(word).replace("\\.", ".")) for word in words)
     return r"\s*" + r"[\s─]+".join(shown).replace("…", ".*") + r"\s*\n"

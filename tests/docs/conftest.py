@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -37,6 +38,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tiny_encoder: str) -> Small:
     from augtune.training import train
 
     told, located, fitted = Small(), encoder.locate, train.fit
+    if os.environ.get("AUGTUNE_DOCS") == "real":
+        return told
 
     def locate(name: str) -> str:
         return tiny_encoder if name in {*BUNDLED, *CARRIED} else located(name)
@@ -108,9 +111,10 @@ def write_csv(path: Path, head: list[str], rows: list) -> None:
 
 @pytest.fixture
 def workplace(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh copy of the files, as the folder one works in."""
+    """A fresh copy of the files, as the folder one works in; the project is beside it."""
     folder = tmp_path / "work"
     shutil.copytree(files, folder, symlinks=True)
+    (tmp_path / "augtune").symlink_to(ROOT)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("OPENAI_API_KEY", "none")

@@ -5,20 +5,26 @@
 - ``python``: in one namespace for each page; a ``text`` block that follows is what was printed;
 - ``yaml`` that begins with a comment ``# NAME.yaml`` is put into that file (the others: ``test_yaml.py``).
 
-Trainings take a few steps of a tiny encoder; from the first one on, numbers need not be those of the page.
+Trainings take a few steps of a tiny encoder; from the first one on, numbers need not be those of the page. With
+``AUGTUNE_DOCS=real`` in the environment pages are trained as they say and every number is compared, which takes minutes
+and holds on the processor they were written on.
+
+A tutorial starts in a folder that holds nothing but ``augtune``, the project itself.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import re
 import shlex
+import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
 from augtune.cli.main import main
-from doc_blocks import Block, blocks, commands, pages, pattern, sessions
+from doc_blocks import ROOT, Block, blocks, commands, pages, pattern, sessions
 
 RUN = ("console", "sh", "python")
 NOT_RUN = {
@@ -35,6 +41,7 @@ NOT_RUN = {
     r"^augtune run examples/real/": "needs the data pack",
     r"^augtune import": "needs a model that another program saved; tests/unit/model/test_importers.py makes some",
 }
+FILES = ("cp", "head", "ls", "mkdir", "wc")  # commands of the system that pages use
 PAGES = [page for page in pages() if any(block.language in RUN for block in blocks(page))]
 
 BEFORE = {  # what a page takes as given
@@ -52,8 +59,15 @@ def test_there_are_blocks():
 
 
 def told(line: str) -> int:
-    """Run a command line of augtune in this process, its output as it is, and return its exit code."""
+    """Run a command line, one of augtune in this process, its output as it is, and return its exit code."""
     program, *arguments = shlex.split(line, comments=True)
+    if program == "cd":
+        os.chdir(arguments[0])
+        return 0
+    if program in FILES:
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+        print(done.stdout, done.stderr, sep="", end="")
+        return done.returncode
     assert program == "augtune", f"{line}: is neither of augtune nor named in NOT_RUN"
     return main(arguments)
 
@@ -107,22 +121,39 @@ class Reader:
             self._compare(block, block.text)
 
     def _compare(self, block: Block, output: str) -> None:
+        if not output.strip() and not self.printed:
+            return
         wanted = pattern(output, numbers=not self.small.was_trained)
         assert re.fullmatch(wanted, self.printed + "\n"), f"{block.place}: printed\n{self.printed}"
 
 
+@pytest.fixture
+def set_up(workplace, saved_model, predictions, monkeypatch):
+    """Return a function that makes what a page takes as given, and goes to the folder it begins in."""
+
+    def make(page: str, text: str, reader: Reader) -> None:
+        if page.startswith("docs/tutorials/"):
+            home = workplace.parent / "home"
+            home.mkdir()
+            (home / "augtune").symlink_to(ROOT)
+            monkeypatch.chdir(home)
+            return
+        if " model " in text and "--out model" not in text.split(" model ")[0]:
+            saved_model()
+        if "old.csv" in text:
+            predictions()
+        if "OPENAI_API_KEY is not set" in text:
+            monkeypatch.delenv("OPENAI_API_KEY")
+        for what, command in BEFORE.items():
+            if what in text:
+                reader.do(Block(page, 0, "sh", command))
+
+    return make
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_page_does_what_it_says(page, workplace, small, stand_in, saved_model, predictions, monkeypatch):
-    text = "".join(block.text for block in blocks(page))
-    if " model " in text and "--out model" not in text.split(" model ")[0]:
-        saved_model()
-    if "old.csv" in text:
-        predictions()
+def test_page_does_what_it_says(page, small, stand_in, set_up):
     reader = Reader(small)
-    if "OPENAI_API_KEY is not set" in text:
-        monkeypatch.delenv("OPENAI_API_KEY")
-    for what, command in BEFORE.items():
-        if what in text:
-            reader.do(Block(page, 0, "sh", command))
+    set_up(page, "".join(block.text for block in blocks(page)), reader)
     for block in blocks(page):
         reader.do(block)
