@@ -343,7 +343,7 @@ def test_print_is_light_unfolded_and_comes_back(opening):
     with opening(color_scheme="dark") as opened:
         page = opened.page
         page.evaluate(
-            "addEventListener('beforeprint', () => { window.open_ = document.querySelectorAll('details:not([open])').length;"
+            "addEventListener('beforeprint', () => { window.open_ = document.querySelectorAll('details:not([open], .behind)').length;"
             f" window.ink_ = {NAME_COLOUR}; }})"
         )
         assert page.pdf(format="A4")[:4] == b"%PDF"

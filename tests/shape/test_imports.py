@@ -8,7 +8,18 @@ import pytest
 
 import augtune
 
-HEAVY = ("torch", "transformers", "accelerate", "datasets", "openai", "plotly", "matplotlib", "scipy", "sklearn", "pandas")
+HEAVY = (
+    "torch",
+    "transformers",
+    "accelerate",
+    "datasets",
+    "openai",
+    "plotly",
+    "matplotlib",
+    "scipy",
+    "sklearn",
+    "pandas",
+)
 QUICK = (*HEAVY, "pyarrow", "pydantic", "numpy")
 
 HELPDESK = Path(__file__).parents[2] / "examples" / "helpdesk" / "helpdesk.yaml"

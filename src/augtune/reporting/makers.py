@@ -91,14 +91,14 @@ def _kind(row: RowRecord) -> str:
 
 
 def _names(view: RunView, found: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """Return what each is called: the generator, with the sweep's word for it or the arm where that is not enough."""
-    times = Counter(kind for kind, _ in found)
+    """Return what each is called: the sweep's word for it, else the generator; with the arm where two are alike."""
+    kinds = Counter(arm for _, arms in found for arm in arms)
     names = []
     for kind, arms in found:
         swept = view.arm(arms[0]).axes.get(GENERATE)
-        names.append(kind if times[kind] == 1 else str(swept) if swept is not None else f"{kind} · {arms[0]}")
-    again = Counter(names)
-    return [name if again[name] == 1 else f"{name} · {arms[0]}" for name, (_, arms) in zip(names, found, strict=True)]
+        names.append(str(swept) if swept is not None and kinds[arms[0]] == 1 else kind)
+    times = Counter(names)
+    return [name if times[name] == 1 else f"{name} · {arms[0]}" for name, (_, arms) in zip(names, found, strict=True)]
 
 
 def maker_styles(found: Sequence[Maker]) -> dict[str, ArmStyle]:

@@ -213,6 +213,20 @@ def test_a_smaller_sample_of_the_same_rows_is_not_listed_again(own_run):
     assert one.arms == (read_run(own_run).arms[1], "two-stage")
 
 
+def test_generators_of_a_sweep_have_its_words(change, own_run):
+    rows = [{"id": f"model-{i}", "text": f"row {i}", "label": "billing"} for i in range(3)]
+    for arm, text in (("two-stage", "a"), ("dimp", "b")):
+        path = own_run / "data" / arm / "synthetic.jsonl"
+        path.write_text("".join(json.dumps({**row, "text": text}) + "\n" for row in rows))
+    assert [one.name for one in makers(read_run(own_run))] == ["gpt3mix", "model · two-stage", "model · dimp"]
+
+    def swept(value):
+        for arm, name in (("two-stage", "gpt-neo"), ("dimp", "gpt-j")):
+            value["arms"][arm]["axes"] = {"generate": name}
+
+    assert [one.name for one in makers(change("results.json", swept))] == ["gpt3mix", "gpt-neo", "gpt-j"]
+
+
 def test_corrected_intervals_are_drawn_behind_the_others(view, styles):
     traces = differences_chart(view, styles, "macro_f1").figure["data"]
     outer, inner = traces[:3], traces[3:]

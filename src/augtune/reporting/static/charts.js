@@ -64,11 +64,11 @@
   boxes.forEach((box) => watcher.observe(box));
   scheme.addEventListener("change", drawAll);
 
-  // On paper: light, as wide as a page, and nothing folded away.
+  // On paper: light, as wide as a page, and nothing folded away but the tables that say what a chart beside them says.
   let folded = [];
   addEventListener("beforeprint", () => {
     isPrinting = true;
-    folded = Array.from(document.querySelectorAll("details:not([open])"));
+    folded = Array.from(document.querySelectorAll("details:not([open], .behind)"));
     folded.forEach((one) => { one.open = true; });
     for (const box of boxes) draw(box, false, box.closest(".pair") ? PRINT_PX / 2 - 24 : PRINT_PX);
   });
