@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Bit-equal results need one number of threads everywhere, also in the processes that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
+# A shell's background jobs ignore Ctrl-C, and so would every process that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 

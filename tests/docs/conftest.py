@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,12 +56,17 @@ def small(monkeypatch: pytest.MonkeyPatch, tiny_encoder: str) -> Small:
     return told
 
 
-@pytest.fixture(scope="session", autouse=True)
-def embedded_once() -> Iterator[None]:
+@pytest.fixture(scope="session")
+def known() -> dict[tuple[object, ...], np.ndarray]:
+    """Vectors that the tests of pages have made so far."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def embedded_once(known: dict[tuple[object, ...], np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the real encoder read each text once: nearly all pages embed the same rows of the helpdesk example."""
     from augtune.embedding import encode
 
-    known: dict[tuple[object, ...], np.ndarray] = {}
     read = encode._Encoder.pooled
 
     def pooled(self, tokens: list[list[int]]) -> np.ndarray:
@@ -71,9 +76,7 @@ def embedded_once() -> Iterator[None]:
             known.update(zip(missing, read(self, list(missing.values())), strict=True))
         return np.stack([known[key] for key in keys])
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encode._Encoder, "pooled", pooled)
-        yield
+    monkeypatch.setattr(encode._Encoder, "pooled", pooled)
 
 
 @pytest.fixture(scope="session")
