@@ -352,6 +352,14 @@ def test_print_is_light_unfolded_and_comes_back(opening):
         assert opened.messages == []
 
 
+def test_nothing_is_wider_than_paper(opening):
+    with opening(viewport={"width": 688, "height": 1000}) as opened:
+        opened.page.emulate_media(media="print")
+        opened.page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        # A4 less the margins; a browser shrinks the whole page where one table is wider
+        until(opened.page, "document.documentElement.scrollWidth <= 688", True)
+
+
 def test_without_javascript_the_numbers_are_there(chromium, report_file):
     tab = chromium.new_context(java_script_enabled=False)
     page = tab.new_page()

@@ -119,6 +119,7 @@ def test_arms_that_ask_and_route_stand_in_the_same_table(task, tiny_encoder, ans
     assert details["arms"]["routed"]["costs"]["usd_per_1000_predictions"] == pytest.approx(routing["share"] * 0.014)
     assert {row["arm"] for row in values["comparisons"]} == {"asked", "told", "routed"}
     page = report(result.folder).read_text(encoding="utf-8")
+    assert 'id="chart-routing-0"' in page
     assert "routed" in page
     assert details["arms"]["routed"]["model"] in page
 

@@ -10,13 +10,16 @@ from augtune.reporting.figure import Chart, Styles
 from augtune.reporting.frontier import frontier_chart
 from augtune.reporting.makers import Maker, makers, makers_chart
 from augtune.reporting.read import RunView
-from augtune.reporting.reliability import Reliability, reliability_chart, reliability_of, shown_arms
+from augtune.reporting.reliability import Reliability, reliability_chart, reliability_of
 from augtune.reporting.routing import routed_arms, routing_chart
 from augtune.reporting.saturation import Step, saturation_chart, steps_of
 from augtune.reporting.sizes import sizes_chart
 from augtune.reporting.steps import learning_chart, validation_chart
 
 __all__ = ["Charts", "charts_of"]
+
+MOST_DIAGRAMS = 6
+"""Arms with a reliability diagram."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Charts:
 def charts_of(view: RunView, styles: Styles) -> Charts:
     """Return the charts that a run has something to show in."""
     steps, written = steps_of(view), makers(view)
-    reliable = [(arm, one) for arm in shown_arms(view) if (one := reliability_of(view, arm)) is not None]
+    reliable = [(arm, one) for arm in view.leading(MOST_DIAGRAMS) if (one := reliability_of(view, arm)) is not None]
     weighted = [arm for arm in view.arms if view.arm_details(arm).weights is not None]
     forest = [points.differences_chart(view, styles, metric) for metric in view.metrics]
     routing = [routing_chart(view, arm, styles[arm], place) for place, arm in enumerate(routed_arms(view))]

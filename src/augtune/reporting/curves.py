@@ -11,9 +11,11 @@ import numpy as np
 from augtune.reporting.read import RunView
 from augtune.reporting.schema import HistoryPoint
 
-__all__ = ["Curve", "Line", "learning_curves", "measured_curves"]
+__all__ = ["MOST_ARMS", "Curve", "Line", "learning_curves", "measured_curves"]
 
 POINTS = 160
+MOST_ARMS = 8
+"""More lines than this cover each other."""
 WINDOW_SHARE = 0.06
 
 
@@ -46,19 +48,20 @@ class Curve:
     stages: list[tuple[int, float, str]]
 
 
-def learning_curves(view: RunView) -> list[Curve]:
-    """Return a curve for every arm whose losses are on record."""
-    return [curve for arm in view.arms if (curve := _curve(view, arm)) is not None]
+def learning_curves(view: RunView, most: int = MOST_ARMS) -> list[Curve]:
+    """Return a curve for every arm whose losses are on record; of many arms, of the baseline and the best."""
+    return [curve for arm in view.leading(most) if (curve := _curve(view, arm)) is not None]
 
 
-def measured_curves(view: RunView, measure: str) -> list[Curve]:
+def measured_curves(view: RunView, measure: str, most: int = MOST_ARMS) -> list[Curve]:
     """Return a curve of a measure of the validation rows for every arm that was evaluated while training.
 
     Args:
         view: The run.
         measure: ``macro_f1``, ``accuracy`` or ``validation_loss``.
+        most: Arms at most; of more, the baseline and the best.
     """
-    return [curve for arm in view.arms if (curve := _measured(view, arm, measure)) is not None]
+    return [curve for arm in view.leading(most) if (curve := _measured(view, arm, measure)) is not None]
 
 
 def _measured(view: RunView, arm: str, measure: str) -> Curve | None:

@@ -24,6 +24,7 @@ from augtune.core.extras import need
 from augtune.core.files import atomic_write
 from augtune.reporting import views, words
 from augtune.reporting.charts import Charts, charts_of
+from augtune.reporting.curves import MOST_ARMS
 from augtune.reporting.makers import maker_styles, makers_grid
 from augtune.reporting.palette import ArmStyle, arm_styles, css_variables, dark_of_light
 from augtune.reporting.quality import inspected
@@ -91,6 +92,7 @@ def _page(view: RunView) -> str:
         "policy": _policy(script, plotly),
         "plotly": Markup(base64.b64encode(gzip.compress(plotly.encode(), mtime=0)).decode()),
         "figures": embedded_json({"figures": {chart.id: chart.figure for chart in charts}, "dark": dark_of_light()}),
+        "most_arms": MOST_ARMS,
         "rerun": _rerun_command(view.folder),
     }
     environment = jinja2.Environment(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from augtune.reporting import words
+from augtune.reporting.curves import MOST_ARMS
 from augtune.reporting.figure import (
     GRID,
     INK,
@@ -29,9 +30,12 @@ __all__ = ["labels_charts", "weights_chart"]
 
 
 def labels_charts(view: RunView) -> list[Chart]:
-    """Return the rows per label, human and synthetic, one chart per distinct set of synthetic rows."""
+    """Return the rows per label, human and synthetic, one chart per distinct set of synthetic rows.
+
+    Of many arms, those of the baseline and the best; the table has all.
+    """
     groups: dict[tuple[int, ...], list[str]] = {}
-    for arm in view.arms:
+    for arm in view.leading(MOST_ARMS):
         synthetic = view.arm_details(arm).synthetic
         groups.setdefault(tuple(synthetic.get(label, 0) for label in view.labels), []).append(arm)
     human = [view.details.counts.train.get(label, 0) for label in view.labels]

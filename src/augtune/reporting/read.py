@@ -123,6 +123,22 @@ class RunView:
 
         return max(self.arms, key=rank)
 
+    def leading(self, most: int) -> list[str]:
+        """Return the arms that a chart has room for: all, or of more than ``most`` the baseline and the best scores.
+
+        Those are in the order of the experiment file too.
+        """
+        if len(self.arms) <= most:
+            return self.arms
+        sign = 1.0 if self.metric in LOWER_IS_BETTER else -1.0
+
+        def rank(arm: str) -> tuple[bool, float]:
+            mean = self.arm(arm).mean.get(self.metric)
+            return arm != self.baseline, float("inf") if mean is None else sign * mean
+
+        chosen = sorted(self.arms, key=rank)[:most]
+        return [arm for arm in self.arms if arm in chosen]
+
     def comparisons(self, metric: str | None = None) -> list[Comparison]:
         """Return the differences against the baseline, all of them or those of one metric."""
         return [row for row in self.results.comparisons if metric is None or row.metric == metric]

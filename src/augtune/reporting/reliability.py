@@ -16,11 +16,10 @@ from augtune.reporting.grid import Cell, Column, Grid, count_cell, number_cell, 
 from augtune.reporting.palette import ArmStyle
 from augtune.reporting.read import RunView
 
-__all__ = ["Reliability", "calibration_grid", "reliability_chart", "reliability_of", "shown_arms"]
+__all__ = ["Reliability", "calibration_grid", "reliability_chart", "reliability_of"]
 
 BINS = 15
 """As many as the metric ``ece`` has by default."""
-MOST_ARMS = 6
 EVEN = 0.02
 """Gap between confidence and accuracy up to which an arm is called neither over- nor underconfident."""
 
@@ -100,21 +99,6 @@ def _ece(confidence: np.ndarray, right: np.ndarray) -> float:
     counts, sure, correct = _binned(confidence, right)
     gaps = sum(n * abs(a - b) for n, a, b in zip(counts, sure, correct, strict=True))
     return gaps / len(confidence)
-
-
-def shown_arms(view: RunView) -> list[str]:
-    """Return the arms that get a diagram: all, or of many the baseline and those that score best."""
-    if len(view.arms) <= MOST_ARMS:
-        return view.arms
-    sign = 1.0 if view.metric in words.LOWER_IS_BETTER else -1.0
-
-    def rank(arm: str) -> float:
-        mean = view.arm(arm).mean.get(view.metric)
-        return math.inf if mean is None else sign * mean
-
-    first = [arm for arm in (view.baseline,) if arm is not None]
-    best = [arm for arm in sorted(view.arms, key=rank) if arm not in first]
-    return [*first, *best][:MOST_ARMS]
 
 
 def reliability_chart(arm: str, found: Reliability, style: ArmStyle, place: int) -> Chart:

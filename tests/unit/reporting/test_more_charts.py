@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from augtune.reporting.charts import charts_of
 from augtune.reporting.confusions import confusion_charts
 from augtune.reporting.curves import measured_curves
 from augtune.reporting.frontier import frontier_chart, spent_by_arm
+from augtune.reporting.html import report
 from augtune.reporting.makers import makers, makers_chart, makers_grid
 from augtune.reporting.palette import arm_styles
 from augtune.reporting.points import differences_chart
 from augtune.reporting.read import read_run
-from augtune.reporting.reliability import calibration_grid, reliability_chart, reliability_of, shown_arms
+from augtune.reporting.reliability import calibration_grid, reliability_chart, reliability_of
 from augtune.reporting.routing import routing_chart
 from augtune.reporting.saturation import saturation_chart, saturation_words, steps_of
 from augtune.reporting.steps import validation_chart
@@ -90,7 +92,7 @@ def test_reliability_is_left_out_of_rows_with_several_labels_and_without_predict
     assert reliability_of(view, "two-stage") is not None
 
 
-def test_of_many_arms_the_baseline_and_the_best_get_a_diagram(change, own_run):
+def test_of_many_arms_the_baseline_and_the_best_are_drawn(change, own_run):
     def many(value):
         for k in range(9):
             one = json.loads(json.dumps(value["arms"]["dimp"]))
@@ -100,7 +102,19 @@ def test_of_many_arms_the_baseline_and_the_best_get_a_diagram(change, own_run):
     change("details.json", lambda value: value["arms"].update({f"more {k}": value["arms"]["dimp"] for k in range(9)}))
     view = change("results.json", many)
     first = sorted(view.arms[1:], key=lambda arm: -view.arm(arm).mean["macro_f1"])[:5]
-    assert shown_arms(view) == ["human only", *first]
+    assert view.leading(6) == ["human only", *(arm for arm in view.arms if arm in first)]
+    assert view.leading(13) == view.arms
+    for arm in view.arms[4:]:
+        for part in ("history", "predictions"):
+            shutil.copytree(own_run / part / "dimp", own_run / part / arm)
+    charts = charts_of(view, arm_styles(view.arms, view.baseline))
+    assert [chart.title for chart in charts.reliability] == view.leading(6)
+    assert charts.learning.arms == charts.validation.arms == view.leading(8)
+    titles = " ".join(chart.title for chart in charts.labels)
+    assert [arm in titles for arm in view.arms] == [arm in view.leading(8) for arm in view.arms]
+    page = report(own_run).read_text(encoding="utf-8")
+    assert page.count("Of these many arms the baseline and the best are drawn.") == 2
+    assert "Diagrams of 6 of 13 arms: the baseline and those that score best." in page
 
 
 def costs(change, usd, means, seconds=None):
