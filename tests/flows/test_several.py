@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from werkzeug import Response
 
 from augtune.core.files import read_jsonl
 from augtune.experiment.run import run
@@ -145,6 +146,29 @@ def first(process):
         except OSError:
             continue
     raise AssertionError("there is no first process")
+
+
+def test_a_language_model_is_asked_by_the_first_process_alone(file, tmp_path, httpserver):
+    asked = []
+
+    def reword(request):
+        asked.append(request.get_data())
+        reply = {
+            "message": {"content": f"a film number {len(asked)} of {len(asked) * 7} days"},
+            "finish_reason": "stop",
+        }
+        body = {"choices": [reply], "usage": {"prompt_tokens": 9, "completion_tokens": 4}}
+        return Response(json.dumps(body), content_type="application/json")
+
+    httpserver.expect_request("/v1/chat/completions").respond_with_handler(reword)
+    wanted = json.loads(file.read_text())
+    wanted |= {"generate": {"kind": "rephrase", "per_class": 4}, "arms": {"mix": {}}}
+    wanted["llm"] = {"model": "openai/m", "base_url": httpserver.url_for("/v1"), "budget": "100 calls"}
+    (tmp_path / "asked.yaml").write_text(json.dumps(wanted))
+    code, _, err = finished(command("run", tmp_path / "asked.yaml", "--out", tmp_path, "--processes", 2))
+    assert code == 0, err
+    assert len(asked) == len(set(asked)) == 8
+    assert len(read_jsonl(tmp_path / "small" / "data" / "mix" / "synthetic.jsonl")) == 8
 
 
 LAUNCHERS = {

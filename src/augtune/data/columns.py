@@ -9,6 +9,7 @@ Where a column is not named by the user, it is looked for like this (capitals do
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,5 +112,6 @@ def _find_one(all_names: Sequence[str], taken: set[str | None], role: str, where
     example = next(iter(found or names), role)
     raise DataError(
         f"{where}: {problem}{', '.join(found or all_names)}.",
-        hint=f"Name it: {role}={example!r} in Python, columns: {{{role}: {example}}} in YAML.",
+        hint=f"Name it: --{role} {shlex.quote(example)} on the command line, {role}={example!r} in Python, columns: "
+        f"{{{role}: {example}}} in YAML.",
     )

@@ -84,6 +84,12 @@ def _check_selection(validation: HumanDataset | None, settings: TrainSettings, c
 
 
 def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSettings) -> None:
+    for rows in [dataset] if validation is None else [dataset, validation]:
+        if not isinstance(rows, Dataset):
+            raise DataError(
+                f"train: expected rows as a Dataset, got a {type(rows).__name__}.",
+                hint="augtune.load reads files; Dataset.from_pandas and Dataset.from_hf take what others read.",
+            )
     if settings.measured() and validation is None:
         raise SettingsError(f"{settings.measured()} needs validation rows; none were given")
     misfits = settings.misfits(dataset.labels.task) or settings.unbound(dataset.labels)

@@ -48,17 +48,17 @@ def test_text_pair_is_the_second_text_whatever_text_is_named():
         (
             ["tweet", "review", "label"], {},
             "several columns could be the text: tweet, review.\n"
-            "  Name it: text='tweet' in Python, columns: {text: tweet} in YAML.",
+            "  Name it: --text tweet on the command line, text='tweet' in Python, columns: {text: tweet} in YAML.",
         ),
         (
             ["a", "b"], {},
             "no column is called like the text; there are: a, b.\n"
-            "  Name it: text='a' in Python, columns: {text: a} in YAML.",
+            "  Name it: --text a on the command line, text='a' in Python, columns: {text: a} in YAML.",
         ),
         (
             ["text", "a", "b"], {},
             "no column is called like the label; there are: text, a, b.\n"
-            "  Name it: label='a' in Python, columns: {label: a} in YAML.",
+            "  Name it: --label a on the command line, label='a' in Python, columns: {label: a} in YAML.",
         ),
         (
             ["premise", "hypothesis", "text1", "text2", "label"], {},

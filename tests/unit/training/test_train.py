@@ -222,6 +222,12 @@ def test_validation_rows_that_a_model_wrote_are_refused(settings):
     )
 
 
+def test_rows_that_are_no_dataset_are_refused(settings):
+    said = "train: expected rows as a Dataset, got a list.\n  augtune.load reads files; Dataset.from_pandas and "
+    assert _refused([("a film", "good")], settings).startswith(said)
+    assert _refused(human_rows(), settings, validation=[]).startswith(said)
+
+
 def test_an_encoder_that_is_nowhere_is_refused(settings):
     with pytest.raises(InputError, match=r"^encoder './nowhere': there is no such folder\.$"):
         train(human_rows(), settings=settings, encoder="./nowhere")
