@@ -36,6 +36,7 @@ NOT_RUN = {
     r"^vllm serve": "a server of its own, which needs a GPU",
     r"^transformers serve": "runs until it is stopped; tests/flows/test_llm_serve.py starts it",
     r"^torchrun|^accelerate launch|--processes": "starts several processes; tests/flows does that on rows of its own",
+    r"^ray start|--ray": "starts a Ray cluster; tests/flows/test_ray.py does that on rows of its own",
     r"^python examples/": "needs the data pack; tests/flows/test_electra_gpt.py runs it where that is",
     r"^python benchmarks/": "a measurement of its own",
     r"^augtune run examples/real/": "needs the data pack",
