@@ -16,11 +16,11 @@ import pytest
 
 from augtune.core.errors import InputError, TrainingError
 from augtune.core.files import read_json, read_jsonl
+from augtune.experiment.ray_crew import OF_ONE_MACHINE
 from augtune.experiment.run import run
 from flows.small import experiment, write_task
 
-os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # read when Ray is loaded: its nodes listen on loopback
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ |= {**OF_ONE_MACHINE, "RAY_USAGE_STATS_ENABLED": "0"}  # read when Ray is loaded
 
 pytestmark = pytest.mark.slow
 

@@ -37,6 +37,9 @@ AHEAD = 2  # pieces handed out for each that can be done at once, so that no wor
 # What of this process's environment a worker's libraries have to share. None of it is a secret: Ray logs it.
 PASSED_ON = ("HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
+# A Ray of this machine listens on loopback alone, and its workers have the priority of a run in process.
+OF_ONE_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
+
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
@@ -226,8 +229,9 @@ def connected(address: str, settings: RaySettings, store: RunFolder) -> Iterator
     """
     host = None if address == LOCAL else _host(address)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if host is None:  # so that a Ray of one machine listens on loopback alone; read when Ray is loaded
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    if host is None:  # read when Ray is loaded
+        for name, value in OF_ONE_MACHINE.items():
+            os.environ.setdefault(name, value)
     ray = need("ray", extra="ray", to="train on a Ray cluster")
     import torch
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from augtune.core.errors import StorageError
-from augtune.core.files import write_json
+from augtune.core.files import read_jsonl, write_json
 from augtune.experiment.store import RunFolder, link_tree
 
 
@@ -155,3 +157,18 @@ def test_link_tree_replaces_the_target_and_shares_the_bytes(tmp_path):
     link_tree(source, target)
     assert [str(p.relative_to(target)) for p in target.rglob("*")] == ["deep", "deep/model"]
     assert (target / "deep" / "model").samefile(source / "deep" / "model")
+
+
+def test_stage_when_two_threads_want_it_is_done_once(store):
+    calls = []
+
+    def slow(folder):
+        time.sleep(0.05)
+        return make(calls)(folder)
+
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda _: store.stage("train", {"lr": 1}, slow), range(4)))
+    assert len(calls) == 1
+    assert len({stage.folder for stage in made}) == 1
+    events = [row["event"] for row in read_jsonl(store.path / "events.jsonl")]
+    assert sorted(events) == ["stage-done", *["stage-skipped"] * 3, "stage-started"]
