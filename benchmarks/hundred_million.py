@@ -260,7 +260,7 @@ def plan(
     print(f"caches                             {asked * last['cache_bytes'] / 1e9:10,.0f} GB")
     print(f"rows, in {COPIES} places                  {rows * last['row_bytes'] * COPIES / 1e9:10,.0f} GB")
     print(
-        f"memory to generate                 {held.at(shard):10,.0f} MB a shard, {held.at(rows) / 1e3:,.0f} GB all at once"
+        f"memory to generate                 {held.at(shard):10,.0f} MB a shard, {held.at(rows) / 1e3:,.0f} GB at once"
     )
     for measure, points in near.items():
         spent, memory = Growth.of(points, "seconds"), Growth.of(points, "mb")
