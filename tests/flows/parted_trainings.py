@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from augtune.core.tables import Predictions
+from augtune.training import parted
 from augtune.training.running import Running
 from augtune.training.settings import TrainSettings
 from augtune.training.tables import Checkers
@@ -18,7 +19,10 @@ from training_rows import human_rows, synthetic_rows
 
 BASE = {"steps": 4, "batch_size": 9, "dropout": 0, "precision": "fp32", "lr": 1e-3}
 WAYS = {
-    "parts of a step": {"loss": {"kind": "cross_entropy", "class_weights": "inverse"}, "micro_batch_size": 2},
+    # So much decay that it would show if the words that no text uses were left out of it.
+    "parts of a step": {
+        "loss": {"kind": "cross_entropy", "class_weights": "inverse"}, "micro_batch_size": 2, "weight_decay": 5,
+    },
     "single rows": {"micro_batch_size": 1, "max_grad_norm": 0.1, "head": "own", "optimizer": "sgd"},
     "two stages": {"recipe": {"kind": "two_stage", "variant": "both"}, "optimizer": "adam"},
     "dimp": {"recipe": "dimp", "optimizer": "rmsprop"},
@@ -57,7 +61,15 @@ def cut_off(step, steps, loss):
 def main(encoder, out):
     import torch
 
-    found = {}
+    found = {"shares": []}
+    take_apart = parted._take_apart
+
+    def watched(classifier, loop):
+        take_apart(classifier, loop)
+        own = sum(parameter.to_local().numel() for parameter in classifier.parameters())
+        found["shares"].append(own / sum(parameter.numel() for parameter in classifier.parameters()))
+
+    parted._take_apart = watched
     for way in ALL:
         one = fitted(way, encoder, sharding="parameters")
         found[way] = losses(one)

@@ -51,6 +51,11 @@ def test_a_model_in_parts_has_the_losses_and_the_weights_of_a_whole_one(way, by_
         np.testing.assert_allclose(weights[name], expected, rtol=1e-3, atol=1e-2 if way == "best" else 1e-5)
 
 
+def test_each_process_keeps_half_of_the_weights(found):
+    assert len(found["shares"]) == len(WAYS) + len(SHARED_OUT_ALIKE) + 2
+    assert max(found["shares"]) < 0.52
+
+
 @pytest.mark.parametrize("way", SHARED_OUT_ALIKE)
 def test_a_model_in_parts_has_the_losses_of_two_whole_ones(way, found):
     np.testing.assert_allclose(found[way], found[f"{way}, whole"], rtol=1e-5)
