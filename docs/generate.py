@@ -133,7 +133,7 @@ def _table(settings: type[Settings]) -> str:
     for name, field in settings.model_fields.items():
         default = "required" if field.is_required() else _short(field.get_default(call_default_factory=True))
         meaning = " ".join((field.description or "").split())
-        if any(_within(field.annotation)) and default != "none":
+        if any(_within(field.annotation)) and default not in ("none", "required"):
             default = "as below"
         cells = (f"`{name}`", _type(field.annotation), default, meaning)
         rows.append("| " + " | ".join(map(_cell, cells)) + " |")
@@ -142,7 +142,8 @@ def _table(settings: type[Settings]) -> str:
 
 def _type(annotation: Any) -> str:
     """Return a type as readers of YAML know it; a catalogued one names the page of its catalog."""
-    text = describe_type(annotation)
+    text = {"Any": "name, mapping or list", "dict[str, Any]": "mapping"}.get(describe_type(annotation))
+    text = text or describe_type(annotation).replace("dict[str, dict[str, Any] | null]", "mapping")
     for name, sort in CATALOGUED.items():
         text = re.sub(rf"\b{name}\b", f"[{sort}]({sort}.md)", text)
     for part in _within(annotation):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import tomllib
 from importlib import resources
 
@@ -80,3 +81,17 @@ def test_every_price_and_public_name_is_there(reference):
     for name in augtune.__all__:
         if name != "__version__":
             assert f":: augtune.{name}\n" in reference["python"] or f":: augtune.{name}(" in reference["python"], name
+
+
+def test_command_line_page_names_every_command():
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    for name in typer.main.get_command(app).commands:
+        assert f"`{name}`" in page, name
+
+
+def test_files_that_the_page_of_papers_names_are_there():
+    page = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+(?:\.py|/\w+))`", page)
+    assert len(named) > 50
+    for path in named:
+        assert (ROOT / path).exists() or (ROOT / "src" / "augtune" / path).is_file(), path
