@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from augtune.core.encoders import locate, not_loadable
-from augtune.core.errors import AugtuneError, DataError, InputError, SettingsError
+from augtune.core.errors import AugtuneError, DataError, SettingsError
 from augtune.experiment.content import checker_problems
 from augtune.experiment.estimating import asking_of, tuning_of
+from augtune.experiment.layers import layer_problems
 from augtune.experiment.plan import ArmPlan, Plan, read_plan
 from augtune.experiment.rows import HumanRows, HumanSource, checked_source
 from augtune.experiment.search import keys_for
 from augtune.generation.base import Estimate
+from augtune.training.tracking import check_tracker
 
 if TYPE_CHECKING:
     from augtune.collaboration.tune.check import TunePrice
@@ -116,6 +118,8 @@ def check(
         raise SettingsError(list(dict.fromkeys(problems)), hint="Nothing was run.")
     for encoder in plan.encoders:
         find_encoder(encoder)
+    for arm in plan.trained:
+        check_tracker(arm.settings.tracker)
     generators = _generators(plan, rows)
     changes = {arm.name: tuple(_changes(_own(plan.document["arms"].get(arm.name)))) for arm in plan.arms}
     warnings = (*_warnings(plan, human), *_lifetime(plan, ask=ask_provider))
@@ -141,12 +145,7 @@ def _check_arm(arm: ArmPlan, human: HumanRows, problems: list[str]) -> None:
             settings.recipe.require(human.train)
         except DataError as error:
             problems.append(f"{where}: {error.message}")
-    depth = None if settings.mix is None else _depth(settings.encoder)
-    if settings.mix is not None and depth is not None:
-        try:
-            settings.mix.places(depth)
-        except SettingsError as error:
-            problems.extend(f"{where}.train.{problem}" for problem in error.problems)
+    problems.extend(f"{where}.train.{told}" for told in layer_problems(settings))
     problems.extend(f"{where}.train: {told}" for told in settings.unbound(human.train.labels))
     problems.extend(f"{where}.train.checkers.{told}" for told in checker_problems(settings, human.train.labels))
     for step in arm.steps:
@@ -265,15 +264,6 @@ def _checker_steps(arm: ArmPlan, steps: int) -> int:
     each = 0 if checkers.model == "probe" else checkers.steps or steps
     saved = {"quality": checkers.quality, "diversity": checkers.diversity}
     return sum(saved[name] is None for name in arm.settings.recipe.needs) * checkers.folds * each
-
-
-def _depth(encoder: str) -> int | None:
-    """Return how many layers an encoder has, from its configuration; None where that is not here or does not say."""
-    try:
-        config = json.loads((Path(locate(encoder)) / "config.json").read_text(encoding="utf-8"))
-        return int(config.get("num_hidden_layers") or config["n_layers"])
-    except (InputError, OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _weights(encoder: str) -> int | None:

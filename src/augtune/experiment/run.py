@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augtune.core.encoders import locate
+from augtune.core.errors import SettingsError
 from augtune.core.files import atomic_write, write_json, write_jsonl
 from augtune.experiment import document
 from augtune.experiment.collaborating import Collaborating
 from augtune.experiment.kinds import KINDS
+from augtune.experiment.layers import layer_problems
 from augtune.experiment.outcomes import ArmOutcome
 from augtune.experiment.plan import Plan, read_plan
 from augtune.experiment.ray_settings import RaySettings
@@ -64,8 +66,7 @@ def run(
     rows = checked_source(plan)
     human = rows.of()
     _check_encoders(plan)
-    for arm in plan.trained:
-        check_tracker(arm.settings.tracker)
+    _check_training(plan)
     store = RunFolder(Path(out) / plan.experiment.name, plan.experiment.name, listen or (lambda event: None))
     with _crew(ray, plan, store) as crew, store.claimed():
         with atomic_write(store.path / "experiment.yaml") as stream:
@@ -119,6 +120,16 @@ def _check_encoders(plan: Plan) -> None:
             from augtune.model.encoder import load_tokenizer
 
             load_tokenizer(name)
+
+
+def _check_training(plan: Plan) -> None:
+    """Refuse trackers that are not installed and layers that an encoder has not, before anything is paid for."""
+    problems = []
+    for arm in plan.trained:
+        check_tracker(arm.settings.tracker)
+        problems += [f"arms.{arm.name}.train.{told}" for told in layer_problems(arm.settings)]
+    if problems:
+        raise SettingsError(problems, hint="Nothing was run.")
 
 
 def _resolved(plan: Plan, folder: Path) -> dict[str, Any]:

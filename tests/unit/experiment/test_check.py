@@ -1,12 +1,14 @@
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from augtune.core.errors import DataError, InputError, SettingsError
+from augtune.core.errors import DataError, ExtraError, InputError, SettingsError
 from augtune.experiment import check as module
 from augtune.experiment.check import check
+from augtune.experiment.run import run
 
 HELPDESK = Path(__file__).parents[3] / "examples" / "helpdesk"
 
@@ -164,6 +166,29 @@ def test_mixing_in_a_layer_the_encoder_has_not_is_refused():
     assert caught.value.problems == (
         "arms.mixed.train.mix.layers: the encoder has 6 layers, counted from 0: expected 0 to 5, got 6",
     )
+
+
+@pytest.mark.parametrize("command", [check, run])
+def test_training_layers_the_encoder_has_not_is_refused_before_anything_is_paid_for(command):
+    arms = {
+        "right": {"train": {"trainable": 6}},
+        "plain": {"train": {"trainable": 7}},
+        "two": {"train": {"recipe": {"kind": "two_stage", "variant": "reweighted", "top_layers": 9}}},
+    }
+    with pytest.raises(SettingsError) as caught:
+        command(plan(arms=arms))
+    assert caught.value.problems == (
+        "arms.plain.train.trainable: stage 'train' asks for the top 7 layers, and the encoder has 6; lower it, or "
+        "top_layers of the recipe",
+        "arms.two.train.trainable: stage 'stage 1' asks for the top 9 layers, and the encoder has 6; lower it, or "
+        "top_layers of the recipe",
+    )
+
+
+@pytest.mark.skipif(find_spec("trackio") is not None, reason="trackio is installed")
+def test_a_tracker_that_is_not_installed_is_told():
+    with pytest.raises(ExtraError, match="'trackio' is needed to track training with trackio and is not installed"):
+        check(plan(train={"tracker": "trackio"}))
 
 
 @pytest.mark.parametrize(
