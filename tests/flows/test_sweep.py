@@ -134,6 +134,9 @@ def test_trials_draw_rows_of_their_own_on_the_same_test_rows(task, tiny_encoder,
     table = pandas.read_csv(results.folder / "results.csv")
     assert set(table.data_seed) == set(values["data_seeds"])
     assert set(table.human_rows) == {4, 8}
+    human = {arm: sum(about["human"].values()) for arm, about in results.details["arms"].items()}
+    assert {human["plain · 2/class"], human["human only · 2/class"]} == {4}
+    assert {human["plain · 4/class"], human["human only · 4/class"]} == {8}
     tests = {path.read_text().count("\n") for path in results.folder.glob("predictions/*/*.jsonl")}
     assert tests == {40}
 

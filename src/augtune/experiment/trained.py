@@ -130,8 +130,9 @@ class TrainedArms:
         draws = tuple(Draw(seed, len(self.source.of(arm.human, seed).train), rows[seed]) for seed in seeds)
         cost = sum((draw.rows.cost for draw in draws), Cost())
         groups = tuple(trial.data_seed for trial in trials) if len(seeds) > 1 else None
+        told = {"human": self.source.of(arm.human, seeds[0]).train.counts()}
         return ArmOutcome(
-            arm, draws[0].rows, tuple(runs), draws[0].human, cost, draws=draws, groups=groups, search=found
+            arm, draws[0].rows, tuple(runs), draws[0].human, cost, told, draws=draws, groups=groups, search=found
         )
 
     def _searched(self, arm: ArmPlan, rows: ArmRows) -> tuple[ArmPlan, Found | None]:

@@ -109,14 +109,16 @@ def maker_styles(found: Sequence[Maker]) -> dict[str, ArmStyle]:
 def makers_chart(view: RunView, found: Sequence[Maker]) -> Chart | None:
     """Return the share of each label in what the generators wrote and among the human rows; None without generators.
 
+    The human rows are left out where arms differ in them.
     Of many generators the first are drawn; the table has all.
     """
     if not found:
         return None
     drawn, styles = found[:MOST], maker_styles(found)
-    human = view.details.counts.train
-    people = _trace(view, human, "human rows", ArmStyle(0, ROLES["human"][0], "circle"))
-    traces = [people, *(_trace(view, one.kept, one.name, styles[one.name]) for one in drawn)]
+    human = view.shared_human()
+    traces = [_trace(view, one.kept, one.name, styles[one.name]) for one in drawn]
+    if human is not None:
+        traces.insert(0, _trace(view, human, "human rows", ArmStyle(0, ROLES["human"][0], "circle")))
     names = [plot_label(label, 24) for label in view.labels]
     top = max(max(trace["x"], default=0.0) for trace in traces)
     layout = layout_of(
@@ -131,7 +133,7 @@ def makers_chart(view: RunView, found: Sequence[Maker]) -> Chart | None:
         ),
     )  # fmt: skip
     spoken = "; ".join(f"{name}: {_spoken(view, kept)}" for name, kept in [
-        ("human rows", human), *((one.name, one.kept) for one in drawn)
+        *([] if human is None else [("human rows", human)]), *((one.name, one.kept) for one in drawn)
     ])  # fmt: skip
     alt = f"Share of each label by who wrote the rows. {spoken}."
     figure = figure_of(traces, layout)
@@ -162,8 +164,11 @@ def _spoken(view: RunView, counts: Mapping[str, int]) -> str:
 
 
 def _table(view: RunView, found: Sequence[Maker]) -> Grid:
-    columns = [Column("Label"), Column("Human rows", numeric=True), *(Column(one.name, numeric=True) for one in found)]
-    sets = [view.details.counts.train, *(one.kept for one in found)]
+    human = view.shared_human()
+    people = [] if human is None else [human]
+    columns = [Column("Label"), *(Column("Human rows", numeric=True) for _ in people)]
+    columns += [Column(one.name, numeric=True) for one in found]
+    sets = [*people, *(one.kept for one in found)]
     rows = []
     for label in view.labels:
         counts = [(one.get(label, 0), sum(one.values())) for one in sets]
@@ -190,9 +195,9 @@ def makers_grid(view: RunView, found: Sequence[Maker]) -> Grid:
         f"Best {words.metric_name(view.metric)}",
     )
     columns = [Column("Generator"), *(Column(name, numeric=True) for name in headings), Column("Arms")]
-    human = _shares(view, view.details.counts.train)
     rows: list[list[Cell]] = []
     for one in found:
+        human = _shares(view, view.human(one.arms[0]))
         off = sum(abs(a - b) for a, b in zip(_shares(view, one.kept), human, strict=True)) / 200
         kept = one.rows / (one.rows + one.dropped)
         rows.append([

@@ -30,25 +30,25 @@ __all__ = ["labels_charts", "weights_chart"]
 
 
 def labels_charts(view: RunView) -> list[Chart]:
-    """Return the rows per label, human and synthetic, one chart per distinct set of synthetic rows.
+    """Return the rows per label, human and synthetic, one chart per distinct set of rows.
 
     Of many arms, those of the baseline and the best; the table has all.
     """
-    groups: dict[tuple[int, ...], list[str]] = {}
+    groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[str]] = {}
     for arm in view.leading(MOST_ARMS):
-        synthetic = view.arm_details(arm).synthetic
-        groups.setdefault(tuple(synthetic.get(label, 0) for label in view.labels), []).append(arm)
-    human = [view.details.counts.train.get(label, 0) for label in view.labels]
-    top = max((h + s for counts in groups for h, s in zip(human, counts, strict=True)), default=1)
-    return [
-        _labels_chart(view, human, counts, arms, (place, top)) for place, (counts, arms) in enumerate(groups.items())
-    ]
+        human, synthetic = (
+            tuple(counts.get(label, 0) for label in view.labels)
+            for counts in (view.human(arm), view.arm_details(arm).synthetic)
+        )
+        groups.setdefault((human, synthetic), []).append(arm)
+    top = max((h + s for human, synthetic in groups for h, s in zip(human, synthetic, strict=True)), default=1)
+    return [_labels_chart(view, counts, arms, (place, top)) for place, (counts, arms) in enumerate(groups.items())]
 
 
 def _labels_chart(
-    view: RunView, human: list[int], counts: tuple[int, ...], arms: list[str], where: tuple[int, int]
+    view: RunView, rows_by_label: tuple[tuple[int, ...], tuple[int, ...]], arms: list[str], where: tuple[int, int]
 ) -> Chart:
-    place, top = where
+    (human, counts), (place, top) = rows_by_label, where
     names = [plot_label(label, 24) for label in view.labels]
     rows = list(range(len(names)))
     counted = (("human rows", human, "human"), ("synthetic rows", counts, "synthetic"))

@@ -109,6 +109,16 @@ class RunView:
         """Return an arm's details."""
         return self.details.arms[name]
 
+    def human(self, arm: str) -> Mapping[str, int]:
+        """Return an arm's human training rows per label; of several draws of the data, those of the first."""
+        own = self.arm_details(arm).human
+        return self.details.counts.train if own is None else own
+
+    def shared_human(self) -> Mapping[str, int] | None:
+        """Return the human training rows per label that all arms have; None where arms differ in them."""
+        first, *others = (self.human(arm) for arm in self.arms)
+        return first if all(other == first for other in others) else None
+
     def majority(self, metric: str) -> float | None:
         """Return what always answering with the largest class scores, if it is on record."""
         return self.results.references.get("majority", {}).get(metric)

@@ -157,6 +157,7 @@ class ArmDetails(_Record):
     """One arm of ``details.json``."""
 
     settings: dict[str, Any] = Field(default_factory=dict)
+    human: dict[str, int] | None = None
     synthetic: dict[str, int] = Field(default_factory=dict)
     generated: int = 0
     dropped: dict[str, dict[str, int]] = Field(default_factory=dict)

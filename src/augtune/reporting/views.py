@@ -131,22 +131,17 @@ def _held(row: Comparison) -> str:
 
 
 def labels_grid(view: RunView) -> Grid:
-    """Return the rows per label: human training rows, synthetic rows of each arm that has some, test rows."""
-    counts = view.details.counts
-    arms = [arm for arm in view.arms if any(view.arm_details(arm).synthetic.values())]
-    names = ["Human", *(f"Synthetic: {arm}" for arm in arms), "Test"]
-    rows = []
-    for label in view.labels:
-        synthetic = [count_cell(view.arm_details(arm).synthetic.get(label, 0)) for arm in arms]
-        rows.append(
-            [
-                text_cell(label),
-                count_cell(counts.train.get(label, 0)),
-                *synthetic,
-                count_cell(counts.test.get(label, 0)),
-            ]
-        )
-    columns = [Column("Label"), *(Column(name, numeric=True) for name in names)]
+    """Return the rows per label: human training rows, synthetic rows of each arm that has some, test rows.
+
+    Where arms differ in their human rows, each arm has a column of its own for them.
+    """
+    shared, test = view.shared_human(), view.details.counts.test
+    sets = [(f"Human: {arm}", view.human(arm)) for arm in view.arms] if shared is None else [("Human", shared)]
+    written = ((arm, view.arm_details(arm).synthetic) for arm in view.arms)
+    sets += [(f"Synthetic: {arm}", counts) for arm, counts in written if any(counts.values())]
+    sets.append(("Test", test))
+    rows = [[text_cell(label), *(count_cell(counts.get(label, 0)) for _, counts in sets)] for label in view.labels]
+    columns = [Column("Label"), *(Column(name, numeric=True) for name, _ in sets)]
     return Grid("table-labels", "Rows per label.", columns, rows, quiet=True)
 
 

@@ -22,6 +22,7 @@ from augtune.reporting.reliability import calibration_grid, reliability_chart, r
 from augtune.reporting.routing import routing_chart
 from augtune.reporting.saturation import saturation_chart, saturation_words, steps_of
 from augtune.reporting.steps import validation_chart
+from augtune.reporting.views import labels_grid
 
 
 @pytest.fixture
@@ -225,6 +226,23 @@ def test_a_smaller_sample_of_the_same_rows_is_not_listed_again(own_run):
     path.write_text("\n".join(path.read_text().splitlines()[:20]))
     (one,) = makers(read_run(own_run))
     assert one.arms == (read_run(own_run).arms[1], "two-stage")
+
+
+def test_arms_with_human_rows_of_their_own_are_shown_with_those(change):
+    own = {"billing": 90, "refund": 10}
+    view = change("details.json", lambda value: value["arms"]["dimp"].update(human=own))
+    assert view.human("dimp") == own
+    assert view.human("two-stage") == view.details.counts.train
+    assert view.shared_human() is None
+    charts = charts_of(view, arm_styles(view.arms, view.baseline))
+    assert [chart.title for chart in charts.labels][1:] == [f"{view.arms[1]} and two-stage", "dimp"]
+    assert "billing: 90 human" in charts.labels[2].alt
+    (trace,) = charts.maker_labels.figure["data"]
+    assert trace["name"] == "gpt3mix"
+    assert "Human rows" not in [column.heading for column in charts.maker_labels.table.columns]
+    grid = labels_grid(view)
+    assert [column.heading for column in grid.columns][1:5] == [f"Human: {arm}" for arm in view.arms]
+    assert [row[4].text for row in grid.rows if row[0].text == "billing"] == ["90"]
 
 
 def test_generators_of_a_sweep_have_its_words(change, own_run):
