@@ -18,6 +18,7 @@ version = release = augtune.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+smartquotes = False  # -- and quotes are parts of commands, and stay as they are
 # Links from a page to what is not part of the site (examples, licences, code) are left as they are.
 suppress_warnings = ["myst.xref_missing"]
 exclude_patterns = ["_build"]

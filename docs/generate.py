@@ -22,11 +22,12 @@ __all__ = ["write"]
 CATALOGUED = {
     "Recipe": "recipes", "Loss": "losses", "Head": "heads", "Mixing": "mixings", "Optimizer": "optimizers",
     "Schedule": "schedules", "Metric": "metrics", "DifferenceTest": "tests",
+    "Weighting": "weightings",
 }  # fmt: skip
 """Fields of these classes take a row of a catalog."""
 
 ARM = {
-    "generate": "its generators, in place of the file's; null: no synthetic rows",
+    "generate": "its generators, in place of the file's, or keys of the one the file has; null: no synthetic rows",
     "curate": "its curation steps, in place of the file's; null: none but contamination",
     "train": "training settings, each in place of the file's",
     "size": "how many of its curated rows it trains on: 50, or 10/class; a nested sample",
@@ -168,7 +169,8 @@ def _commands() -> str:
     group: Any = typer.main.get_command(app)
     parts = ["# Commands", "Every command with its arguments and options, as `--help` prints them.", _options(group)]
     for name, command in sorted(group.commands.items()):
-        parts += [f"## augtune {name}", inspect.cleandoc(command.help or ""), _options(command)]
+        told = re.sub(r"^Example: (.+)$", r"Example: `\1`", inspect.cleandoc(command.help or ""), flags=re.MULTILINE)
+        parts += [f"## augtune {name}", told, _options(command)]
     return "\n\n".join(parts) + "\n"
 
 
