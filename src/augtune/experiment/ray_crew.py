@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -45,18 +46,43 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Share:
+    """What of a machine one piece of work takes."""
+
+    cpus: int
+    gpus: float
+
+    @classmethod
+    def of(cls, settings: RaySettings) -> Share:
+        """Return what settings ask for; what they leave open is what a training in this process has."""
+        import torch
+
+        gpus = float(torch.cuda.is_available()) if settings.gpus is None else settings.gpus
+        return cls(settings.cpus or torch.get_num_threads(), gpus)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of a worker's environment that its libraries read when they are loaded."""
+        names = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        unseen = {} if self.gpus else {"CUDA_VISIBLE_DEVICES": ""}
+        return {**names, **unseen, "OMP_NUM_THREADS": str(self.cpus)}
+
+    def __str__(self) -> str:
+        return _number(self.cpus, "CPU") + (f" and {_number(self.gpus, 'GPU')}" if self.gpus else "")
+
+
 class RayCrew:
     """Does pieces of work as Ray tasks.
 
     Args:
         ray: The module, connected.
-        settings: What each piece asks for.
+        settings: What a piece may be done with.
+        share: What each piece asks for.
         store: The run folder, claimed by the time anything is done.
-        threads: Threads of a training.
     """
 
-    def __init__(self, ray: Any, settings: RaySettings, store: RunFolder, threads: int) -> None:
-        self._ray, self._settings, self._store, self._threads = ray, settings, store, threads
+    def __init__(self, ray: Any, settings: RaySettings, share: Share, store: RunFolder) -> None:
+        self._ray, self._settings, self._store, self._share = ray, settings, store, share
         self._identity = identity()
         self._mark = None if settings.shared_folder is False else secrets.token_hex(16)
         self._is_marked = False
@@ -68,15 +94,12 @@ class RayCrew:
         self._lost_since: float | None = None
         self._arms = ThreadPoolExecutor(MOST_THREADS, "augtune-arm")
         self._trials = ThreadPoolExecutor(MOST_THREADS, "augtune-trial")
-        names = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment = {"env_vars": {**names, "OMP_NUM_THREADS": str(threads)}}
         self._task = ray.remote(
-            num_cpus=self._cpus, num_gpus=settings.gpus, max_retries=settings.retries, runtime_env=environment
+            num_cpus=share.cpus,
+            num_gpus=share.gpus,
+            max_retries=settings.retries,
+            runtime_env={"env_vars": share.environment()},
         )(perform)
-
-    @property
-    def _cpus(self) -> int:
-        return self._settings.cpus or self._threads
 
     def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Start a function that waits for pieces of work, in a thread of its own."""
@@ -95,7 +118,7 @@ class RayCrew:
         """
         self._leave_mark()
         run, stage = str(self._store.path.resolve()), str(folder.resolve())
-        order = Order(about, run, stage, self._mark, self._threads, self._identity)
+        order = Order(about, run, stage, self._mark, self._share.cpus, self._identity)
         with self._room:
             done = self._waited(work, order)
         for sentence in done.said:
@@ -186,21 +209,20 @@ class RayCrew:
             )
 
     def _asked(self) -> str:
-        gpus = f" and {_number(self._settings.gpus, 'GPU')}" if self._settings.gpus else ""
-        return f"each training asks for {_number(self._cpus, 'CPU')}{gpus}"
+        return f"each training asks for {self._share}"
 
     def _places(self) -> int:
         """Return how many pieces the cluster can do at once."""
         found = 0
         for resources in _alive(self._ray):
-            fits = int(resources.get("CPU", 0) // self._cpus)
-            if self._settings.gpus:
-                fits = min(fits, int(resources.get("GPU", 0) / self._settings.gpus))
+            fits = int(resources.get("CPU", 0) // self._share.cpus)
+            if self._share.gpus:
+                fits = min(fits, int(resources.get("GPU", 0) / self._share.gpus))
             found += fits
         return found
 
     def close(self) -> None:
-        """Give up what is under way; what is finished is kept."""
+        """Give up what is under way; what is finished is kept. May be called again."""
         self._ended.set()
         with self._lock:
             out = list(self._out)
@@ -233,16 +255,14 @@ def connected(address: str, settings: RaySettings, store: RunFolder) -> Iterator
         for name, value in OF_ONE_MACHINE.items():
             os.environ.setdefault(name, value)
     ray = need("ray", extra="ray", to="train on a Ray cluster")
-    import torch
-
-    threads = settings.cpus or torch.get_num_threads()
+    share = Share.of(settings)
     is_ours = not ray.is_initialized()
     if is_ours:
         if host is not None:
             _reach(*host)
         _init(ray, address)
     try:
-        crew = RayCrew(ray, settings, store, threads)
+        crew = RayCrew(ray, settings, share, store)
         try:
             crew.check()
             yield crew

@@ -16,8 +16,9 @@ class RaySettings(Settings):
     """Processors of one training, and its threads; by default as many threads as a training in process would have,
     which OMP_NUM_THREADS sets. The last bits of a result depend on the number of threads."""
 
-    gpus: float = Field(default=0.0, ge=0)
-    """GPUs of one training: 1, or 0.25 where four share one. A training with 0 sees none."""
+    gpus: float | None = Field(default=None, ge=0)
+    """GPUs of one training: 1, or 0.25 where four share one; one with 0 sees none. By default 1 if the machine of the
+    command has any, else 0."""
 
     retries: int = Field(default=3, ge=0)
     """How many times a training is begun again whose worker or machine died."""

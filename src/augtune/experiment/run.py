@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ def run(
     _check_encoders(plan)
     _check_training(plan)
     store = RunFolder(Path(out) / plan.experiment.name, plan.experiment.name, listen or (lambda event: None))
-    with _crew(ray, plan, store) as crew, store.claimed():
+    with _crew(ray, plan, store) as crew, store.claimed(), nullcontext() if crew is None else closing(crew):
         with atomic_write(store.path / "experiment.yaml") as stream:
             stream.write(document.dump(_resolved(plan, store.path)))
         store.event("run-started", name=plan.experiment.name, arms=len(plan.arms), seeds=len(plan.experiment.seeds))

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from augtune.core.errors import AugtuneError, DataError
@@ -60,7 +60,7 @@ class TrainedArms:
         crew: RayCrew | None = None,
     ) -> None:
         self.plan, self.store, self.source, self._crew = plan, store, source, crew
-        self._searching: dict[str, Lock] = {arm.name: Lock() for arm in plan.arms}
+        self._searching: dict[str, RLock] = {arm.name: RLock() for arm in plan.arms}
         self.inspecting = Inspecting(plan, store)
         self._stop = stop
         self._llm: Tallied | None = None
@@ -142,8 +142,9 @@ class TrainedArms:
             return arm, None
         if search.arm not in (None, arm.name):
             of = next(one for one in self.plan.trained if one.name == search.arm)
-            if of.name not in self._found:
-                self._searched(of, self._rows(of, self.source.of().seed, is_first=True))
+            with self._searching[of.name]:
+                if of.name not in self._found:
+                    self._searched(of, self._rows(of, self.source.of().seed, is_first=True))
             found = self._found.get(of.name)
             same = arm if found is None else shared(search, found.values, of, arm)
             return same, None if same is arm else found
