@@ -40,6 +40,7 @@ NOT_RUN = {
     r"^python examples/": "needs the data pack; tests/flows/test_electra_gpt.py runs it where that is",
     r"^python benchmarks/": "a measurement of its own",
     r"^augtune run examples/real/": "needs the data pack",
+    r"^augtune (run|check) examples/(lm_sweep|gpt3mix)/": "needs the data pack; tests/examples checks it where that is",
     r"^augtune import": "needs a model that another program saved; tests/unit/model/test_importers.py makes some",
 }
 FILES = ("cp", "head", "ls", "mkdir", "wc")  # commands of the system that pages use

@@ -10,7 +10,7 @@ import pytest
 from augtune.experiment.plan import read_plan
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = 13
+EXAMPLES = 17
 LONGEST = 400
 HOME = re.compile(r"(?:/home/|/Users/|C:\\Users\\)[\w.-]+|/root/\w+")
 
