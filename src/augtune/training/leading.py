@@ -173,8 +173,9 @@ def hand_out(job: Job) -> None:
             hint="Raise train.batch_size, or use fewer processes.",
         )
     if _board is not None and _board.leads:
-        from augtune.training.team import Team, make_accelerator
+        from augtune.training.team import Team, check_engine, make_accelerator
 
+        check_engine()
         _board.say(TRAIN)
         Team(make_accelerator()).spread(_to_bytes(job))
 

@@ -14,24 +14,53 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import GradientAccumulationPlugin
 from safetensors.torch import load, save
 
-__all__ = ["Team", "make_accelerator", "pack", "unpack"]
+from augtune.core.errors import SettingsError
+
+__all__ = ["Team", "check_engine", "make_accelerator", "pack", "unpack"]
+
+# What accelerate may have been told to wrap a model in; each would take it apart in its own way.
+ENGINES = ("FSDP", "DEEPSPEED", "MEGATRON_LM", "PARALLELISM_CONFIG")
+
+
+def check_engine() -> None:
+    """Refuse to train where ``accelerate launch`` was told to wrap models in an engine of its own.
+
+    Raises:
+        SettingsError: Naming the engine.
+    """
+    for engine in ENGINES:
+        if os.environ.get(f"ACCELERATE_USE_{engine}", "false").lower() == "true":
+            raise SettingsError(
+                f"accelerate was told to use {engine} (ACCELERATE_USE_{engine}); augtune shares out a model by itself",
+                hint="Start without it (accelerate config, accelerate launch), and set train.sharding: parameters.",
+            )
 
 
 def make_accelerator(trackers: Sequence[Any] = (), logs: Path | None = None) -> Accelerator:
     """Return accelerate's accelerator for this process, alone or one of several that a launcher started.
 
+    What ``accelerate config`` says of number formats, accumulation and compiling is not heard: here ``train:`` says it,
+    and accelerate's own would come on top, its factor on the loss unseen by the clipping of gradients.
+
     Args:
         trackers: Names of its trackers, or trackers.
         logs: Folder that they may write in.
+
+    Raises:
+        SettingsError: If accelerate was told to wrap models in an engine of its own.
     """
-    tracked: dict[str, Any] = {"log_with": list(trackers), "project_dir": logs} if trackers else {}
+    check_engine()
+    asked: dict[str, Any] = {"log_with": list(trackers), "project_dir": logs} if trackers else {}
+    asked |= {"mixed_precision": "no", "dynamo_backend": "no"}
+    asked["gradient_accumulation_plugin"] = GradientAccumulationPlugin(num_steps=1)
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return Accelerator(**tracked)
+        return Accelerator(**asked)
     # A head that looks at one token leaves parameters of others without a gradient.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[unused], **tracked)
+    return Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[unused], **asked)
 
 
 class Team:
