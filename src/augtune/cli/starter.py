@@ -122,7 +122,8 @@ def starter(file: Path, source: Source, *, llm: str, encoder: str) -> str:
 def _as_yaml(text: str) -> str:
     """Return a text as YAML reads it back: as it is, or in single quotes."""
     is_plain = text.replace("/", "").replace("_", "").replace("-", "").replace(".", "").replace(" ", "").isalnum()
-    odd = text.lower() in ("null", "true", "false", "~") or text.replace(".", "").isdigit() or text != text.strip()
-    if is_plain and not odd and not text.startswith(("-", ".")):
+    odd = text.lower() in ("null", "true", "false", "~") or text != text.strip()
+    # what begins with a digit may be a number, 0E0 and 0x1f among them, or a date
+    if is_plain and not odd and text[0].isalpha():
         return text
     return text if text.endswith("% of train") else "'" + text.replace("'", "''") + "'"

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from augtune.cli.main import main
@@ -50,6 +50,9 @@ def test_nothing_is_written_when_the_source_is_wrong(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@example("0E0", "no")
+@example("0x1f", "no")
+@example("2020-01-01", "no")
 @given(
     text=st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1).filter(str.strip),
     path=st.sampled_from(["a b.csv", "./x.csv", "-x.csv", "it's.csv", "a: b.csv", "no", "1.5", "#x.csv"]),
