@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from accelerate.utils import GradientAccumulationPlugin
 from safetensors.torch import load, save
 
 from augtune.core.errors import SettingsError
+from augtune.core.launched import LAUNCHED, is_one_of_several
 
 __all__ = ["Team", "check_engine", "make_accelerator", "pack", "unpack"]
 
@@ -56,11 +58,22 @@ def make_accelerator(trackers: Sequence[Any] = (), logs: Path | None = None) -> 
     asked: dict[str, Any] = {"log_with": list(trackers), "project_dir": logs} if trackers else {}
     asked |= {"mixed_precision": "no", "dynamo_backend": "no"}
     asked["gradient_accumulation_plugin"] = GradientAccumulationPlugin(num_steps=1)
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return Accelerator(**asked)
+    if not is_one_of_several():
+        with _alone():
+            return Accelerator(**asked)
     # A head that looks at one token leaves parameters of others without a gradient.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     return Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[unused], **asked)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hide what a cluster says of itself, such as a WORLD_SIZE: without a launcher nobody answers by that name."""
+    hidden = {name: os.environ.pop(name) for name in LAUNCHED if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 class Team:

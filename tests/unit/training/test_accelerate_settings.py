@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from accelerate.state import AcceleratorState, GradientState
 from accelerate.utils import DynamoBackend
@@ -46,6 +48,16 @@ def test_what_accelerate_was_configured_for_changes_no_bit(variables, launched, 
 def test_layers_are_compiled_where_the_training_says_so_and_not_where_accelerate_does(launched):
     launched(DYNAMO_BACKEND="INDUCTOR")
     assert make_accelerator().state.dynamo_plugin.backend == DynamoBackend.NO
+
+
+def test_a_clusters_own_variables_without_a_launcher_train_alone_and_stay(launched, monkeypatch, tiny_encoder):
+    own = {"WORLD_SIZE": "8", "RANK": "3", "LOCAL_RANK": "1"}
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    launched()
+    assert train(human_rows(), encoder=tiny_encoder, steps=1).steps == 1
+    assert make_accelerator().num_processes == 1
+    assert {name: os.environ[name] for name in own} == own
 
 
 @pytest.mark.parametrize("engine", ["FSDP", "DEEPSPEED", "MEGATRON_LM", "PARALLELISM_CONFIG"])
