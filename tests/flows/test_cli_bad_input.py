@@ -183,3 +183,23 @@ def test_a_place_where_no_model_can_be_saved_is_told_before_training(
     assert err.replace(str(tmp_path.resolve()), "PLACE").startswith(told)
     assert printed == ""
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["diary.txt", "mine", "rows.csv"]
+
+
+def test_written_rows_that_are_none_are_left_out_and_told(tmp_path, monkeypatch, capsys, tiny_encoder):
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text(TRAIN)
+    Path("made.csv").write_text('text,label\na good plot,good\n" ",good\na bad plot,\n')
+    arguments = ["--synthetic", "made.csv", "--encoder", tiny_encoder, "--steps", "1", "--out", "model"]
+    assert main(["train", "rows.csv", *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("2 rows are left out: made.csv: line 3: it has no text; made.csv: line 4: it has no label\n")
+    assert "5 human rows, 1 synthetic ones" in out
+
+
+def test_written_rows_with_several_labels_are_read_like_the_human_ones(tmp_path, monkeypatch, capsys, tiny_encoder):
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text("text,label\na film,a|b\na plot,b\na story,a\n")
+    Path("made.csv").write_text("text,label\na movie,b|a\n")
+    arguments = ["--synthetic", "made.csv", "--encoder", tiny_encoder, "--steps", "1", "--out", "model"]
+    assert main(["train", "rows.csv", "--separator", "|", *arguments]) == 0
+    assert "3 human rows, 1 synthetic ones" in capsys.readouterr().out

@@ -38,6 +38,7 @@ TRUE_COLUMNS = ("label", "labels", "true", "truth", "gold")
 PREDICTED_COLUMNS = ("predicted", "pred", "prediction")
 PROBABILITY_COLUMNS = ("probabilities", "probs")
 ID_COLUMNS = ("id", "index")
+SHOWN = 3  # of the rows that are left out
 
 
 def human_splits(
@@ -74,12 +75,15 @@ def human_splits(
     return found
 
 
-def synthetic_rows(path: Path, human: HumanDataset) -> Dataset:
+def synthetic_rows(path: Path, human: HumanDataset, *, separator: str | None = None) -> Dataset:
     """Return the rows of a file that ``augtune generate`` or ``curate`` wrote, or any table of rows a model wrote.
+
+    Rows without a text or a label are left out, which stderr says.
 
     Args:
         path: The file.
         human: Human rows, whose labels the rows have to use.
+        separator: What is between the labels of a row, where they stand in one text.
     """
     from augtune.core.dataset import Dataset, Example
     from augtune.data import tables
@@ -94,7 +98,12 @@ def synthetic_rows(path: Path, human: HumanDataset) -> Dataset:
             except (KeyError, TypeError, ValueError) as error:
                 raise DataError(f"{table.place(i)}: not a row that augtune wrote: {error!r}.") from error
         return Dataset.from_examples(rows, human.labels, name=path.stem)
-    return Imported(path=path).generate(human, llm=None, seed=0).dataset
+    named = {} if separator is None else {"columns": {"separator": separator}}
+    made = Imported.parse({"path": str(path), **named}, where="--synthetic").generate(human, llm=None, seed=0)
+    if made.dropped:
+        many = "1 row is" if len(made.dropped) == 1 else f"{len(made.dropped)} rows are"
+        sys.stderr.write(f"{many} left out: {'; '.join(row.because for row in made.dropped[:SHOWN])}\n")
+    return made.dataset
 
 
 def language_model(

@@ -116,7 +116,7 @@ def curate(
     columns["told"] = LabelOptions(task, separator)
     own = human_splits(human, **columns, view=view).train
     held_out = None if test is None else human_splits(test, **columns, labels=own.labels).train
-    rows = synthetic_rows(file, own)
+    rows = synthetic_rows(file, own, separator=separator)
     result = apply(rows, asked, human=own, splits=Splits(own, None, held_out), encoder=encoder)
     write_jsonl(out, (row.to_json(own.labels) for row in result.dataset))
     write_dropped(dropped, result.dropped, own.labels)
@@ -160,7 +160,7 @@ def train(
     columns["told"] = LabelOptions(task, separator, order)
     human = human_splits(file, **columns, view=view).train
     select = None if validation is None else human_splits(validation, **columns, labels=human.labels).train
-    rows: Dataset = human if synthetic is None else human + synthetic_rows(synthetic, human)
+    rows: Dataset = human if synthetic is None else human + synthetic_rows(synthetic, human, separator=separator)
     check_place(out)
     chosen = {"encoder": encoder, "recipe": recipe, "steps": steps}
     made: list[Checkers] = []
