@@ -6,7 +6,8 @@ Each part runs in a process of its own, at several sizes, on texts put together 
 
 * ``generate``: ``fewshot`` with replies that cost no time: prompts, reading, repeats, the cache on disk, the rows;
 * ``calls``: the engine and its sending process against a server on this machine, without latency and with 100 ms;
-* ``dedup``: exact and near repeats, by wording (jaccard) and by meaning (cosine), seconds and memory.
+* ``dedup``: exact and near repeats, by wording (jaccard) and by meaning (cosine), seconds and memory;
+* ``compare``: of the latter the comparison of all vectors with all, which the encoder hides at these sizes.
 
 Growth is the exponent between the two largest sizes: 1 is linear, 2 is quadratic. What is printed below the
 measurements is arithmetic on them; the assumptions are printed with it.
@@ -40,13 +41,15 @@ HELPDESK = Path(__file__).resolve().parents[1] / "examples" / "helpdesk"
 MODEL = "openai/gpt-4.1-mini"
 COPIES = 3  # of a row: as generated, as curated, and under data/
 DAY_S = 86400
+UNITS = 384  # of a vector of the bundled encoder
 REQUESTS_PER_MINUTE = (500, 10_000, 30_000)
 SIZES = {
     "generate": (5_000, 10_000, 20_000),
     "jaccard": (10_000, 20_000, 40_000, 100_000),
-    "cosine": (1_000, 2_000, 4_000),
+    "cosine": (1_000, 2_000),
+    "compare": (5_000, 10_000, 20_000),
 }
-QUICK = {"generate": (300, 600), "jaccard": (1_000, 2_000), "cosine": (200, 400)}
+QUICK = {"generate": (300, 600), "jaccard": (1_000, 2_000), "cosine": (200, 400), "compare": (500, 1_000)}
 
 
 def human() -> HumanDataset:
@@ -151,6 +154,17 @@ def part_dedup(measure: str, count: int) -> dict[str, float]:
     return {"rows": count, "seconds": seconds, "wall": wall, "mb": peak_mb() - before, "dropped": len(found.dropped)}
 
 
+def part_compare(count: int) -> dict[str, float]:
+    """Return what the search of near vectors takes, each with all others."""
+    from augtune.embedding.neighbours import blocks_above
+
+    vectors = generator(count, "vectors").standard_normal((count, UNITS)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    started = time.process_time()
+    found = sum(len(block.left) for block in blocks_above(vectors, vectors, 0.9))
+    return {"rows": count, "seconds": time.process_time() - started, "pairs": found}
+
+
 def peak_mb() -> float:
     """Return the most memory this process has had so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -205,6 +219,7 @@ def main() -> None:
         parts: dict[str, Callable[[], dict[str, float]]] = {
             "generate": lambda: part_generate(int(rest[0])),
             "calls": lambda: part_calls(int(rest[0])),
+            "compare": lambda: part_compare(int(rest[0])),
             "dedup": lambda: part_dedup(rest[0], int(rest[1])),
         }
         print(json.dumps(parts[name]()))
@@ -230,6 +245,9 @@ def main() -> None:
                 f"{measure}, {one['dropped']:.0f} dropped",
                 flush=True,
             )
+    near["compare"] = [measured("compare", size) for size in sizes["compare"]]
+    for one in near["compare"]:
+        print(f"compare  {one['rows']:7,.0f} vectors {one['seconds']:5.2f} s of processor", flush=True)
     print()
     plan(asked.rows, asked.shard, made, calls, near)
 
@@ -262,14 +280,20 @@ def plan(
     print(
         f"memory to generate                 {held.at(shard):10,.0f} MB a shard, {held.at(rows) / 1e3:,.0f} GB at once"
     )
-    for measure, points in near.items():
-        spent, memory = Growth.of(points, "seconds"), Growth.of(points, "mb")
-        grows = f"time grows by n^{spent.exponent:.2f}, memory by n^{memory.exponent:.2f}"
-        print(f"dedup by {measure}: {grows}")
-        print(f"  a shard                          {spent.at(shard):10,.0f} s, {memory.at(shard):,.0f} MB")
-        print(f"  all shards, each by itself       {spent.at(shard) * shards / DAY_S:10,.1f} processor days")
-        whole = f"{spent.at(rows) / DAY_S:10,.1f} processor days, {memory.at(rows) / 1e3:,.0f} GB"
-        print(f"  all at once                      {whole}")
+    worded, memory = Growth.of(near["jaccard"], "seconds"), Growth.of(near["jaccard"], "mb")
+    print(f"dedup by wording: time grows by n^{worded.exponent:.2f}, memory by n^{memory.exponent:.2f}")
+    print(f"  a shard                          {worded.at(shard):10,.0f} s, {memory.at(shard) / 1e3:,.1f} GB")
+    print(f"  all shards, each by itself       {worded.at(shard) * shards / DAY_S:10,.1f} processor days")
+    whole = f"{worded.at(rows) / DAY_S:10,.1f} processor days, {memory.at(rows) / 1e3:,.0f} GB"
+    print(f"  all at once                      {whole}")
+    compared = Growth.of(near["compare"], "seconds")
+    a_row = near["cosine"][-1]["seconds"] / near["cosine"][-1]["rows"]
+    print(f"dedup by meaning: {a_row * 1e3:.1f} ms a row to encode; comparing grows by n^{compared.exponent:.2f}")
+    print(f"  a shard                          {a_row * shard + compared.at(shard):10,.0f} s")
+    parted, at_once = a_row * rows + compared.at(shard) * shards, a_row * rows + compared.at(rows)
+    print(f"  all shards, each by itself       {parted / DAY_S:10,.1f} processor days")
+    vectors = f"{rows * UNITS * 4 / 1e9:,.0f} GB of vectors"
+    print(f"  all at once                      {at_once / DAY_S:10,.0f} processor days, {vectors}")
     print(f"assumed: {MODEL} at {cost_in} and {cost_out} USD a million tokens of 4 characters; growth beyond the")
     print("sizes measured as between the last two; no reply refused or unreadable; shards do not know of one another")
 
