@@ -7,8 +7,8 @@
 Each task is one ``augtune run``: human rows, rows that a language model wrote for a published study (hypo_l,
 questionintimacy, crowdflower, snips_intent, agnews_paraphrase) or that EDA made (trec6, sst2 and tweet_emotion, made
 unbalanced at 1:10), duplicates and near-test rows dropped, and the arms below. MRPC, a task of pairs, has the arms that
-need no synthetic rows. Difference and p are against human rows only: paired bootstrap over seeds and test rows, Holm's
-correction over the arms of a task.
+need no synthetic rows. Every arm trains the top three of six layers for the same number of steps. Difference and p are
+against human rows only: paired bootstrap over seeds and test rows, Holm's correction over the arms of a task.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ def experiment(name: str, task: dict[str, Any], options: argparse.Namespace) -> 
             "source": str(task["source"]), "columns": columns, "train": task["train"], "validation": "none",
             "test": task["test"],
         },
-        "train": {"encoder": "bundled/minilm", "steps": options.steps, "batch_size": 16, "lr": 5e-5},
+        "train": {
+            "encoder": "bundled/minilm", "steps": options.steps, "batch_size": 16, "lr": options.lr,
+            "trainable": options.trainable,
+        },
         "arms": {arm: {**changes} for arm, changes in arms.items()},
         "evaluate": {"metrics": ["macro_f1", "accuracy"], "baseline": BASELINE, "correction": "holm"},
     }  # fmt: skip
@@ -148,6 +151,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="every method on every task")
     parser.add_argument("tasks", nargs="*", choices=[*known, []], help=f"of {', '.join(known)}; all if none is named")
     parser.add_argument("--steps", type=int, default=100, help="optimizer steps of every arm")
+    parser.add_argument("--lr", type=float, default=1e-4, help="learning rate of every arm")
+    parser.add_argument(
+        "--trainable", default=3, type=lambda word: word if word == "all" else int(word),
+        help="layers from the top that are trained, or all, which takes longer",
+    )  # fmt: skip
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument(
         "--arms", nargs="+", choices=[*HUMAN, *SYNTHETIC], help="these, beside human only; all if not given"

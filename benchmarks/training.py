@@ -2,7 +2,7 @@
 
     python benchmarks/training.py                       # every part
     python benchmarks/training.py full                  # full fine-tuning: one epoch, 3 seeds, test accuracy beside it
-    python benchmarks/training.py embeddings stage1 dimp predict
+    python benchmarks/training.py embeddings stage1 dimp padding predict
 
 ``full`` and ``embeddings`` (frozen) go against transformers.Trainer with its defaults and dynamic padding: same
 encoder (the bundled MiniLM with its own head), rows (SST-2 sentences of the data pack), batch size, steps, learning
@@ -10,8 +10,9 @@ rate and its schedule (linear, no warm-up), weight decay (none) and trained para
 process, and each time is of everything from texts to trained weights: tokenising, loading, training. ``stage1`` is the
 first stage of two-stage fine-tuning (top layer, pooler and head; 3 epochs) against a loop in the same number format
 that computes the frozen layers anew in every step and pads to 128, as the original does. ``dimp`` is a DIMP step
-against a cross-entropy step. ``predict`` goes against padding to 512 and against sentence-transformers' encode. With a
-GPU there, ``gpu`` gives examples per second and the share of the card's peak.
+against a cross-entropy step. ``padding`` counts the tokens of a step that are padding, which is all that packing rows
+of different lengths into one could save. ``predict`` goes against padding to 512 and against sentence-transformers'
+encode. With a GPU there, ``gpu`` gives examples per second and the share of the card's peak.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 from augtune.core.dataset import Dataset, Example, HumanDataset
 from augtune.core.encoders import locate
 from augtune.core.labels import Labels
+from augtune.model.batching import encode, training_batches
 from augtune.model.encoder import load_stock, load_tokenizer, quiet
 from augtune.model.fitted import Fitted
 from augtune.model.precision import choose
@@ -210,6 +212,27 @@ def dimp(options: argparse.Namespace) -> None:
     said("DIMP step against cross-entropy step", ratios, "at most 1.10 is aimed at")
 
 
+def padding(options: argparse.Namespace) -> None:
+    """Share of a step's tokens that is padding: in batches as augtune forms them, and of rows drawn at random."""
+    tokenizer = load_tokenizer(ENCODER)
+    print("padding, batches of 16 | tokens a row | by length | the same in multiples of 8 (GPU) | at random")
+    for name in ("sst2", "trec6", "mrpc", "agnews_paraphrase", "banking77"):
+        path = options.data.parent / name / "train.jsonl"
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()][:7000]
+        texts, pairs = [row["text"] for row in rows], [row.get("text_pair") for row in rows]
+        lengths = encode(tokenizer, texts, pairs, max_length=256).lengths
+        chance = np.random.default_rng(0)
+        order = chance.permutation(len(lengths) // BATCH * BATCH).reshape(-1, BATCH)
+        formed = list(training_batches(lengths, batch_size=BATCH, steps=3 * len(order), generator=chance))
+        shares = [_padding(lengths, formed, 1), _padding(lengths, formed, 8), _padding(lengths, order, 1)]
+        print(f"  {name:20} | {lengths.mean():.1f} | " + " | ".join(f"{share:.1%}" for share in shares), flush=True)
+
+
+def _padding(lengths: np.ndarray, batches: Sequence[np.ndarray] | np.ndarray, multiple: int) -> float:
+    computed = sum(len(rows) * (-(-lengths[rows].max() // multiple) * multiple) for rows in batches)
+    return 1 - sum(lengths[rows].sum() for rows in batches) / computed
+
+
 def padded(fitted: Fitted, texts: list[str]) -> np.ndarray:
     """Return class scores of texts in the order they come, each padded to 512."""
     found = []
@@ -262,7 +285,10 @@ def gpu(options: argparse.Namespace) -> None:
     print(f"{6 * body * tokens * speed / peak:.1%} of the {peak / 1e12:.0f} TFLOP/s a matrix product reaches")
 
 
-PARTS = {"full": full, "embeddings": embeddings, "stage1": stage1, "dimp": dimp, "predict": predict, "gpu": gpu}
+PARTS = {
+    "full": full, "embeddings": embeddings, "stage1": stage1, "dimp": dimp, "padding": padding, "predict": predict,
+    "gpu": gpu,
+}  # fmt: skip
 
 
 def main() -> None:
