@@ -1,0 +1,160 @@
+"""What the rule of ``decide`` does where the truth is known: seeded simulations, for the table in the documentation.
+
+A simulated way has a true gain over human rows alone. Its measured gains scatter around that: by what the held-out rows
+of a fold say, by what all folds share because they train on mostly the same rows (a correlation of 1 / F between two
+folds, as Nadeau and Bengio's correction takes it), and by what a stand-in differs from the real training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from augtune.choosing.decide import DecideSettings, Rung, Verdict, decide
+from augtune.core.seeds import generator
+
+__all__ = ["SCENES", "Rates", "Scene", "error_rates", "error_table"]
+
+HARM = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One situation to be simulated.
+
+    Args:
+        name: What it is, in words.
+        gains: Draws the true gains of all ways.
+        deviation: Standard deviation of one fold's gain.
+        folds: Folds of a repeat.
+        repeats: How often rows are parted anew.
+        noise: Standard deviation between stand-in and real training.
+    """
+
+    name: str
+    gains: Callable[[np.random.Generator], np.ndarray]
+    deviation: float
+    folds: int = 5
+    repeats: int = 2
+    noise: float = 0.015
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What came of many simulations of a scene.
+
+    Args:
+        scene: The scene's name.
+        harmful: Share in which what was taken loses more than half a point against human rows alone.
+        taken: Share in which human rows alone were not taken.
+        gain: Mean gain of what was taken.
+        best: Mean gain of the best way there was, human rows alone included.
+        naive: Share of harm where simply the best measured way is taken.
+    """
+
+    scene: str
+    harmful: float
+    taken: float
+    gain: float
+    best: float
+    naive: float
+
+    @property
+    def regret(self) -> float:
+        """Mean of what the best way there was would have gained more."""
+        return self.best - self.gain
+
+
+def _none(chance: np.random.Generator) -> np.ndarray:
+    return np.zeros(8)
+
+
+def _all_harm(chance: np.random.Generator) -> np.ndarray:
+    return np.full(8, -0.03)
+
+
+def _one_helps(chance: np.random.Generator) -> np.ndarray:
+    return np.array([0.04, *np.full(7, -0.01)])
+
+
+def _as_expected(chance: np.random.Generator) -> np.ndarray:
+    return chance.normal(0, 0.02, 8)
+
+
+def _wide(chance: np.random.Generator) -> np.ndarray:
+    return chance.normal(-0.01, 0.04, 8)
+
+
+SCENES: tuple[Scene, ...] = tuple(
+    Scene(f"{words}, {rows}", gains, deviation)
+    for words, gains in (
+        ("nothing helps or hurts", _none),
+        ("all 8 lose 3 points", _all_harm),
+        ("one gains 4 points, 7 lose 1", _one_helps),
+        ("gains of 0 ± 2 points", _as_expected),
+        ("gains of -1 ± 4 points", _wide),
+    )
+    for rows, deviation in (("about 200 human rows", 0.06), ("about 1,000 human rows", 0.03))
+)
+
+
+def error_rates(scene: Scene, *, times: int = 1000, seed: int = 0, settings: DecideSettings | None = None) -> Rates:
+    """Return how often the rule errs in a scene, and what it costs.
+
+    An average is taken to gain half of what its way does: no bonus for averaging.
+
+    Args:
+        scene: The situation.
+        times: Simulations.
+        seed: Of what is drawn.
+        settings: The rule's numbers.
+    """
+    chance = generator(seed, "choose", "simulate", scene.name)
+    real, best, naive, taken = [], [], [], 0
+    for _ in range(times):
+        gains = scene.gains(chance)
+        rung = _measured(scene, gains, chance)
+        verdict = decide([rung], settings)
+        real.append(_gain(verdict, gains))
+        taken += verdict.take != "human only"
+        best.append(max(0.0, float(gains.max())))
+        naive.append(float(gains[int(rung.means.argmax())]))
+    harmful, unwise = np.mean(np.array(real) < -HARM), np.mean(np.array(naive) < -HARM)
+    return Rates(scene.name, float(harmful), taken / times, float(np.mean(real)), float(np.mean(best)), float(unwise))
+
+
+def _measured(scene: Scene, gains: np.ndarray, chance: np.random.Generator) -> Rung:
+    """Return measured gains; half of the variance of everything is that of human rows alone, which all ways share."""
+    count, between = scene.folds * scene.repeats, 1 / scene.folds
+
+    def scatter(*shape: int) -> np.ndarray:
+        return np.asarray(np.sqrt(0.5) * (chance.normal(size=shape) + chance.normal(size=(1, *shape[1:]))))
+
+    ways = len(gains)
+    off = np.sqrt(between) * scatter(ways, 1) + np.sqrt(1 - between) * scatter(ways, count)
+    measured = gains[:, None] + scene.noise * scatter(ways, 1) + scene.deviation * off
+    return Rung(tuple(f"way {i}" for i in range(ways)), measured, scene.folds, scene.noise)
+
+
+def _gain(verdict: Verdict, gains: np.ndarray) -> float:
+    if verdict.take == "human only" or verdict.name is None:
+        return 0.0
+    real = float(gains[int(verdict.name.removeprefix("way "))])
+    return real if verdict.take == "alone" else real / 2
+
+
+def error_table(*, times: int = 1000, seed: int = 0) -> str:
+    """Return the error rates of all scenes as a Markdown table."""
+    lines = [
+        "| situation | loses > 0.5 points | if the best score is taken | not human only | mean gain | regret |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for scene in SCENES:
+        found = error_rates(scene, times=times, seed=seed)
+        lines.append(
+            f"| {found.scene} | {found.harmful:.1%} | {found.naive:.1%} | {found.taken:.1%} | "
+            f"{100 * found.gain:+.2f} | {100 * found.regret:.2f} |"
+        )
+    return "\n".join(lines)
