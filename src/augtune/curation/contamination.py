@@ -13,7 +13,7 @@ from augtune.core.errors import SettingsError
 from augtune.core.outcomes import Curation, Dropped
 from augtune.core.task import TaskName
 from augtune.curation.base import Context
-from augtune.curation.shingles import Passage, normalise, passage_key
+from augtune.curation.forms import Passage, normalise, passage_key
 from augtune.curation.similar import Likeness, best_matches, passage_of, passages_of
 
 __all__ = ["Contamination", "Overlap", "contaminated_human"]

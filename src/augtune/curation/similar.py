@@ -10,9 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from augtune.core.dataset import Dataset, Example
+from augtune.curation.alike import earlier_alike, passages_alike
 from augtune.curation.base import Context, Step
-from augtune.curation.shingles import Passage, passages_alike
-from augtune.embedding.neighbours import Pairs, blocks_above
+from augtune.curation.forms import Passage
+from augtune.embedding.neighbours import Pairs, blocks_above, blocks_before
 
 __all__ = ["Likeness", "best_matches", "passage_of", "passages_of"]
 
@@ -40,15 +41,28 @@ class Likeness(Step):
             return passages_alike(left, right, self.threshold)
         return self._cosine(left, right, context)
 
+    def near_earlier(self, passages: Sequence[Passage], context: Context) -> dict[int, tuple[int, float]]:
+        """Return for each passage that is near an earlier one that stays the most similar such, and how similar it is.
+
+        A passage stays if it is near none itself; of equally similar ones the first counts.
+        """
+        if self.measure == "jaccard":
+            return earlier_alike(passages, self.threshold)
+        return best_matches(self._cosine(passages, passages, context), earlier_only=True) if passages else {}
+
     def _cosine(self, left: Sequence[Passage], right: Sequence[Passage], context: Context) -> Iterator[Pairs]:
+        """Yield the pairs that are near; those of a row and an earlier one where left and right are the same."""
         a = context.vectors([text for text, _ in left], encoder=self.encoder)
-        b = context.vectors([text for text, _ in right], encoder=self.encoder)
-        blocks = blocks_above(a, b, self.threshold)
+        if left is right:
+            b, blocks = a, blocks_before(a, self.threshold)
+        else:
+            b = context.vectors([text for text, _ in right], encoder=self.encoder)
+            blocks = blocks_above(a, b, self.threshold)
         if all(pair is None for _, pair in (*left, *right)):
             yield from blocks
             return
         second_a, has_a = self._second(left, context)
-        second_b, has_b = self._second(right, context)
+        second_b, has_b = (second_a, has_a) if left is right else self._second(right, context)
         for block in blocks:
             same_form = block.where(has_a[block.left] == has_b[block.right])
             second = np.einsum("ph,ph->p", second_a[same_form.left], second_b[same_form.right])

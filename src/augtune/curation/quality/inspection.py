@@ -16,12 +16,12 @@ from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.encoders import DEFAULT_ENCODER
 from augtune.core.errors import DataError
 from augtune.core.seeds import generator
+from augtune.curation.forms import passage_key
 from augtune.curation.quality.leaks import LabelFinder
 from augtune.curation.quality.nearness import Embed, agreement, near_an_earlier, similarity_to, vectors_of
 from augtune.curation.quality.settings import InspectSettings
 from augtune.curation.quality.value import GroupQuality, Quality
 from augtune.curation.quality.wording import Words, distinct, divergence, self_bleu, words
-from augtune.curation.shingles import passage_key
 from augtune.curation.similar import passages_of
 
 __all__ = ["inspect"]
