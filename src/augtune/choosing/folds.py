@@ -21,7 +21,7 @@ from augtune.core.folds import spread
 from augtune.core.outcomes import Dropped
 from augtune.core.seeds import generator
 from augtune.core.settings import Settings
-from augtune.curation.shingles import passage_key
+from augtune.curation.forms import passage_key
 from augtune.curation.similar import passages_of
 from augtune.embedding.neighbours import above, nearest
 
