@@ -22,7 +22,7 @@ __all__ = ["write"]
 CATALOGUED = {
     "Recipe": "recipes", "Loss": "losses", "Head": "heads", "Mixing": "mixings", "Optimizer": "optimizers",
     "Schedule": "schedules", "Metric": "metrics", "DifferenceTest": "tests",
-    "Weighting": "weightings",
+    "Weighting": "weightings", "Candidate": "candidates",
 }  # fmt: skip
 """Fields of these classes take a row of a catalog."""
 
@@ -80,6 +80,7 @@ def _address(name: str) -> str:
 
 def _experiment() -> str:
     """Return the page of every key an experiment file may have outside its catalogs."""
+    from augtune.choosing.settings import ChooseSettings
     from augtune.experiment.axes import AXES
     from augtune.experiment.kinds import KINDS
     from augtune.experiment.plan import Experiment
@@ -100,6 +101,9 @@ def _experiment() -> str:
         parts += [f"## {key}", _doc(part), _table(part)]
     parts += ["## train", "Also the keywords of `augtune.train`.", _table(TrainSettings)]
     for key, part in _parts(TrainSettings, "train."):
+        parts += [f"## {key}", _doc(part), _table(part)]
+    parts += ["## choose", "Also what `augtune.fit` takes as `choose`.", _table(ChooseSettings)]
+    for key, part in _parts(ChooseSettings, "choose."):
         parts += [f"## {key}", _doc(part), _table(part)]
     parts += ["## arms.ARM", "An arm changes only what it names.", "| key | meaning |\n|---|---|"]
     parts[-1] += "".join(f"\n| `{key}` | {meaning} |" for key, meaning in ARM.items())

@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from augtune.choosing.settings import ChooseSettings
     from augtune.collaboration.ask import ask
     from augtune.collaboration.evidence import Evidence
     from augtune.collaboration.guard import same_model
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from augtune.collaboration.tune.finetune import FineTune, finetune
     from augtune.collaboration.tune.settings import TuneSettings
     from augtune.core.dataset import Dataset, Example, HumanDataset, Splits
+    from augtune.core.decision import Decision
     from augtune.core.errors import AugtuneError, BudgetError, DataError, InputError, ProviderError, SettingsError
     from augtune.core.labels import Labels
     from augtune.core.outcomes import Changed, Cost, Curation, Dropped, Generation
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from augtune.evaluation.comparisons import Runs, compare
     from augtune.evaluation.scores import Scores, evaluate
     from augtune.evaluation.settings import EvaluateSettings
+    from augtune.experiment.fit import fit
     from augtune.experiment.results import Results
     from augtune.experiment.run import run
     from augtune.generation.attributes import Attributes
@@ -72,6 +75,7 @@ _HOME = {
     "BudgetError": "core.errors",
     "Changed": "core.outcomes",
     "Checkers": "training.tables",
+    "ChooseSettings": "choosing.settings",
     "Confidence": "curation.confidence",
     "Contamination": "curation.contamination",
     "Cost": "core.outcomes",
@@ -79,6 +83,7 @@ _HOME = {
     "Curriculum": "training.recipes",
     "DataError": "core.errors",
     "Dataset": "core.dataset",
+    "Decision": "core.decision",
     "Dedup": "curation.dedup",
     "Dimp": "training.recipes",
     "Dropped": "core.outcomes",
@@ -124,6 +129,7 @@ _HOME = {
     "embed": "embedding.encode",
     "evaluate": "evaluation.scores",
     "finetune": "collaboration.tune.finetune",
+    "fit": "experiment.fit",
     "generate": "generation.base",
     "import_classifier": "model.importers",
     "load": "data.load",

@@ -71,13 +71,16 @@ class Rung:
         names: The ways that were measured, ``W``; human rows alone are not among them.
         gains: ``(W, J)`` score of each way less that of human rows alone, on the same held-out rows.
         folds: ``F``, of which the gains are.
-        noise: Standard deviation between the gain that this rung measures and that of the real training.
+        noise: Standard deviation between the gain that this rung measures and that of the real training: one number, or
+            ``(W,)``.
+        level: Which rung it is, from 0.
     """
 
     names: tuple[str, ...]
     gains: np.ndarray
     folds: int
-    noise: float = 0.0
+    noise: float | np.ndarray = 0.0
+    level: int = 0
 
     def __post_init__(self) -> None:
         if self.gains.ndim != 2 or self.gains.shape[0] != len(self.names) or self.gains.shape[1] < 2 or self.folds < 2:
@@ -94,7 +97,8 @@ class Rung:
         own = np.atleast_2d(np.cov(self.gains, ddof=1))
         kept = (count - 1) / (count - 1 + BORROWED)
         shared = kept * own + (1 - kept) * _plain(own)
-        return np.asarray(shared * (1 / count + 1 / (self.folds - 1)) + self.noise**2 * _alike(len(self.names)))
+        noise = np.broadcast_to(self.noise, len(self.names))
+        return np.asarray(shared * (1 / count + 1 / (self.folds - 1)) + np.outer(noise, noise) * _alike(len(noise)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,7 @@ def posteriors(rungs: Sequence[Rung], settings: DecideSettings) -> tuple[float, 
         error = math.sqrt(errors[at][place, place])
         deviation = math.sqrt(max(float(belief.covariance[i, i]), 1e-12))
         measured = float(rungs[at].means[place])
-        rows.append(Posterior(name, measured, error, float(belief.mean[i]), deviation, at))
+        rows.append(Posterior(name, measured, error, float(belief.mean[i]), deviation, rungs[at].level))
     return scales[best], tuple(sorted(rows, key=lambda one: -one.mean))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Probe", "fit_probe", "pair_vectors"]
+__all__ = ["Asked", "Probe", "fit_probe", "pair_vectors"]
 
 # Weight of the squared coefficients against the mean loss of a row; vectors have length 1, so it is small.
 RIDGE = 1e-3
@@ -40,7 +40,24 @@ def pair_vectors(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
 
 
-def fit_probe(vectors: np.ndarray, targets: np.ndarray, *, balanced: bool = True, ridge: float = RIDGE) -> Probe:
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What a probe is asked for beyond its rows.
+
+    Args:
+        weights: ``(N,)`` how much each row counts; None: 1 each.
+        offsets: ``(K,)`` added to the scores while fitting and left out afterwards (logit adjustment); None: 0.
+        towards: Coefficients from which the penalty measures, and where the search starts; None: 0.
+    """
+
+    weights: np.ndarray | None = None
+    offsets: np.ndarray | None = None
+    towards: Probe | None = None
+
+
+def fit_probe(
+    vectors: np.ndarray, targets: np.ndarray, *, balanced: bool = True, ridge: float = RIDGE, asked: Asked | None = None
+) -> Probe:
     """Return the softmax regression with the least mean cross-entropy plus ``ridge`` times the squared coefficients.
 
     Args:
@@ -48,25 +65,33 @@ def fit_probe(vectors: np.ndarray, targets: np.ndarray, *, balanced: bool = True
         targets: ``(N, K)`` rows that sum to 1.
         balanced: Weigh rows so that every class that has some counts the same in total.
         ridge: Strength of the penalty, above 0; the least is then one point, whatever the starting point.
+        asked: Weights of rows, offsets of classes, coefficients to stay near to.
     """
     from scipy.optimize import minimize
 
+    wanted = asked or Asked()
+    counted = np.ones(len(vectors)) if wanted.weights is None else wanted.weights / wanted.weights.mean()
     rows, width = vectors.shape
     classes = targets.shape[1]
-    totals = targets.sum(axis=0)
+    totals = targets.sum(axis=0) if wanted.weights is None else counted @ targets
     by_class = np.divide(rows / max(1, (totals > 0).sum()), totals, out=np.ones(classes), where=totals > 0)
-    weights = (targets * by_class).sum(axis=1) if balanced else np.ones(rows)
+    weights = (targets * by_class).sum(axis=1) * counted if balanced else counted
     weights = weights / weights.sum()
+    offsets = np.zeros(classes) if wanted.offsets is None else wanted.offsets
+    centre = np.zeros((width + 1, classes))
+    if wanted.towards is not None:
+        centre = np.concatenate([wanted.towards.weights, wanted.towards.bias[None]])
 
     def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
         table = flat.reshape(width + 1, classes)
-        logs = _log_softmax(vectors @ table[:-1] + table[-1])
+        away = table[:-1] - centre[:-1]
+        logs = _log_softmax(vectors @ table[:-1] + table[-1] + offsets)
         error = (np.exp(logs) - targets) * weights[:, None]
-        gradient = np.concatenate([vectors.T @ error + 2 * ridge * table[:-1], error.sum(axis=0, keepdims=True)])
-        value = -(weights * (targets * logs).sum(axis=1)).sum() + ridge * (table[:-1] ** 2).sum()
+        gradient = np.concatenate([vectors.T @ error + 2 * ridge * away, error.sum(axis=0, keepdims=True)])
+        value = -(weights * (targets * logs).sum(axis=1)).sum() + ridge * (away**2).sum()
         return float(value), gradient.ravel()
 
-    found = minimize(cost, np.zeros((width + 1) * classes), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    found = minimize(cost, centre.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 500})
     table = found.x.reshape(width + 1, classes)
     return Probe(table[:-1], table[-1])
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from augtune.core.dataset import Dataset
+from augtune.core.decision import Decision
 from augtune.core.encoders import CARRIED
 from augtune.core.errors import DataError
 from augtune.core.fingerprint import fingerprint
@@ -76,6 +77,7 @@ class Fitted:
             not trained on; 1 unless it was calibrated. The predicted labels do not depend on it.
         seen: Marks of the texts it was trained on (``core.fingerprint.text_marks``), so that it does not judge them
             unnoticed; empty where that is not known.
+        decision: What was tried before it was trained so, and why it was; None where nothing was.
     """
 
     classifier: Classifier
@@ -98,6 +100,7 @@ class Fitted:
     thresholds: tuple[float, ...] | None = None
     temperature: float = 1.0
     seen: tuple[str, ...] = ()
+    decision: Decision | None = None
 
     @property
     def head(self) -> str:

@@ -60,6 +60,9 @@ class Mean(PoolingHead):
 
     kind: ClassVar[str] = "mean"
 
+    unit: bool = False
+    """Scale the mean to length 1, as sentence encoders do."""
+
 
 class Cls(PoolingHead):
     """The first token's vector."""

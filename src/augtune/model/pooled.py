@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from augtune.model.heads import Activation, PoolingHead
+from augtune.model.heads import Activation, Mean, PoolingHead
 
 __all__ = ["AttentionPool", "Hidden", "Pooled", "SwiGlu", "cls_pool", "max_pool", "mean_pool"]
 
@@ -134,6 +134,7 @@ class Pooled(nn.Module):
             encoder.pooler = None  # would be computed, saved and left untrained
         self.encoder = encoder
         self.how = head.kind
+        self.unit = isinstance(head, Mean) and head.unit
         rate = next(
             rate
             for rate in (head.dropout, dropout, getattr(encoder.config, "hidden_dropout_prob", None), HEAD_DROPOUT)
@@ -164,7 +165,7 @@ class Pooled(nn.Module):
         """Return one vector per text, ``(B, H)`` float32, blind to padding and to the rest of the batch."""
         pooling = POOLS[self.how] if self.attention is None else self.attention
         vectors: torch.Tensor = pooling(hidden, mask)
-        return vectors
+        return nn.functional.normalize(vectors, dim=-1) if self.unit else vectors
 
     def head_state(self) -> dict[str, torch.Tensor]:
         """Return the head's own weights by name, on the processor."""

@@ -15,12 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification
 
+from augtune.core.decision import Decision
 from augtune.core.errors import InputError, StorageError
 from augtune.core.files import read_json, write_json
 from augtune.core.foreign import weights_problem
 from augtune.core.labels import Labels
 from augtune.core.tables import Weights
 from augtune.model import HEADS
+from augtune.model.averaged import Averaged
 from augtune.model.classifier import Classifier
 from augtune.model.encoder import load_tokenizer, quiet
 from augtune.model.fitted import Fitted
@@ -32,6 +34,7 @@ __all__ = ["check_place", "load", "save"]
 ABOUT = "augtune.json"
 BODY = "model.safetensors"
 HEAD = "head.safetensors"
+MEMBER = "member-"
 FORMAT = 1
 # Fields of a Fitted that are plain values and are kept as they are.
 PLAIN = (
@@ -81,15 +84,15 @@ def save(fitted: Fitted, folder: Path) -> Path:
 
 
 def _write(fitted: Fitted, folder: Path) -> None:
-    net = fitted.classifier.net
-    if fitted.head == "own" and fitted.labels.has_many:
-        net.config.problem_type = "multi_label_classification"  # so that stock pipelines take the sigmoid
+    parts = fitted.classifier.parts if isinstance(fitted.classifier, Averaged) else [fitted.classifier]
+    for place, part in zip(_places(folder, len(parts)), parts, strict=True):
+        place.mkdir(exist_ok=True)
+        _write_net(part, fitted.labels, place)
     with quiet():
-        (net if fitted.head == "own" else net.encoder).save_pretrained(folder)
         fitted.tokenizer.save_pretrained(folder)
-    if fitted.head != "own":
-        save_file(net.head_state(), folder / HEAD)
     about: dict[str, Any] = {"format": FORMAT, "head": fitted.classifier.head_settings.to_json()}
+    if len(parts) > 1:
+        about["members"] = [part.head_settings.to_json() for part in parts]
     about["labels"] = list(fitted.labels.names)
     about["descriptions"] = dict(fitted.labels.descriptions)
     about["task"] = fitted.labels.task
@@ -104,13 +107,30 @@ def _write(fitted: Fitted, folder: Path) -> None:
     if fitted.temperature != 1.0:
         about["temperature"] = fitted.temperature
     about["seen"] = list(fitted.seen)
+    if fitted.decision is not None:
+        about["decision"] = fitted.decision.to_json()
     write_json(folder / ABOUT, about)
     folder.chmod(0o777 & ~_umask())
-    for path in folder.iterdir():
-        path.chmod(0o666 & ~_umask())
+    for path in folder.rglob("*"):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~_umask())
         handle = os.open(path, os.O_RDONLY)
         os.fsync(handle)
         os.close(handle)
+
+
+def _places(folder: Path, members: int) -> list[Path]:
+    """Return where the parts of a classifier are: the first in the folder itself, the others below it."""
+    return [folder, *(folder / f"{MEMBER}{place}" for place in range(1, members))][:members]
+
+
+def _write_net(classifier: Classifier, labels: Labels, folder: Path) -> None:
+    net, own = classifier.net, classifier.head == "own"
+    if own and labels.has_many:
+        net.config.problem_type = "multi_label_classification"  # so that stock pipelines take the sigmoid
+    with quiet():
+        (net if own else net.encoder).save_pretrained(folder)
+    if not own:
+        save_file(net.head_state(), folder / HEAD)
 
 
 def _umask() -> int:
@@ -140,7 +160,11 @@ def load(folder: Path, *, labels: Labels | None = None) -> Fitted:
     own = Labels(tuple(about["labels"]), about.get("descriptions", {}), about.get("task", "single_label"))
     if labels is not None and set(labels.names) != set(own.names):
         raise InputError(f"{folder}: the classifier's labels are {own}, expected {labels}.")
-    classifier = _classifier(folder, about)
+    members = about.get("members", ())
+    places = zip(_places(folder, len(members)), members, strict=True)
+    parts = [_classifier(place, {**about, "head": head}) for place, head in places]
+    classifier = Averaged(parts, own.rule).eval() if parts else _classifier(folder, about)
+    decision = about.get("decision")
     weights, thresholds = about.get("weights"), about.get("thresholds")
     fitted = Fitted(
         classifier=classifier,
@@ -153,6 +177,7 @@ def load(folder: Path, *, labels: Labels | None = None) -> Fitted:
         thresholds=None if thresholds is None else tuple(map(float, thresholds)),
         temperature=float(about.get("temperature", 1.0)),
         seen=tuple(about.get("seen", ())),
+        decision=None if decision is None else Decision.from_json(decision),
         **{name: about[name] for name in PLAIN},
     )
     if fitted.fingerprint != about["fingerprint"]:

@@ -32,7 +32,12 @@ __all__ = ["fit_temperature", "make_checkers", "spread"]
 
 
 def make_checkers(
-    dataset: Dataset, settings: TrainSettings, seed: int = 0, *, needs: Collection[str] | None = None
+    dataset: Dataset,
+    settings: TrainSettings,
+    seed: int = 0,
+    *,
+    needs: Collection[str] | None = None,
+    vectors: np.ndarray | None = None,
 ) -> Checkers:
     """Return what the checkers a recipe needs say of every row.
 
@@ -43,6 +48,7 @@ def make_checkers(
         settings: Of the training they are for; ``settings.checkers`` says how they themselves are trained.
         seed: Of the training they are for.
         needs: ``quality``, ``diversity`` or both; what ``settings.recipe`` needs if not given.
+        vectors: What probes see of the rows (``augtune.training.probe.features``), ``(N, H)``, if it is at hand.
 
     Raises:
         DataError: If there are too few rows of an origin to train a checker on some and score the others.
@@ -51,7 +57,7 @@ def make_checkers(
     wanted = settings.recipe.needs if needs is None else needs
     saved = {"quality": settings.checkers.quality, "diversity": settings.checkers.diversity}
     return Checkers.merged(
-        _trained(name, dataset, settings, seed) if path is None else _saved(name, path, dataset)
+        _trained(name, dataset, settings, seed, vectors) if path is None else _saved(name, path, dataset)
         for name, path in saved.items()
         if name in wanted
     )
@@ -81,16 +87,20 @@ def _saved(name: str, path: str, dataset: Dataset) -> Checkers:
     )
 
 
-def _trained(name: str, dataset: Dataset, settings: TrainSettings, seed: int) -> Checkers:
+def _trained(
+    name: str, dataset: Dataset, settings: TrainSettings, seed: int, vectors: np.ndarray | None = None
+) -> Checkers:
     human = np.array([origin == "human" for origin in dataset.origins], dtype=bool)
     own = np.flatnonzero(human if name == "quality" else ~human)
     rows = dataset.take(own)
     _check(name, rows)
     chance = generator(seed, name, "folds")
     fold_of = spread(rows.label_indices, settings.checkers.folds, chance)
-    judge = _probed if settings.checkers.model == "probe" else _fine_tuned
     parts = [own[fold_of != fold] for fold in range(fold_of.max() + 1)]
-    logs = judge(name, dataset, parts, settings, seed)
+    if settings.checkers.model == "probe":
+        logs = _probed(dataset, parts, settings, vectors)
+    else:
+        logs = _fine_tuned(name, dataset, parts, settings, seed)
     unseen = np.full(len(dataset), -1)
     unseen[own] = fold_of
     held_out = logs[fold_of, own]
@@ -110,9 +120,12 @@ def _trained(name: str, dataset: Dataset, settings: TrainSettings, seed: int) ->
     )
 
 
-def _probed(name: str, dataset: Dataset, parts: Sequence[np.ndarray], settings: TrainSettings, seed: int) -> np.ndarray:
+def _probed(
+    dataset: Dataset, parts: Sequence[np.ndarray], settings: TrainSettings, vectors: np.ndarray | None
+) -> np.ndarray:
     """Return ``(F, N, K)`` log-probabilities by a linear probe trained on each part."""
-    vectors = features(dataset, settings.checkers.encoder or settings.encoder)
+    if vectors is None:
+        vectors = features(dataset, settings.checkers.encoder or settings.encoder)
     targets, balanced = dataset.targets(), settings.checkers.balanced
     probes = [fit_probe(vectors[part], targets[part], balanced=balanced) for part in parts]
     return np.stack([probe.log_probabilities(vectors) for probe in probes])

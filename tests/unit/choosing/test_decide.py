@@ -8,8 +8,8 @@ from augtune.choosing.simulate import SCENES, error_rates
 from augtune.core.errors import SettingsError
 
 
-def rung(gains: dict[str, list[float]], folds: int = 5, noise: float = 0.0) -> Rung:
-    return Rung(tuple(gains), np.array(list(gains.values())), folds, noise)
+def rung(gains: dict[str, list[float]], folds: int = 5, noise: float = 0.0, level: int = 0) -> Rung:
+    return Rung(tuple(gains), np.array(list(gains.values())), folds, noise, level)
 
 
 def scattered(mean: float, deviation: float = 0.03, seed: int = 0, count: int = 10) -> list[float]:
@@ -71,7 +71,7 @@ def test_the_luckiest_of_many_poor_ways_shrinks_towards_the_others():
 
 def test_a_later_rung_corrects_the_one_before():
     first = rung({"mix": scattered(0.05), "imp": scattered(0.04, seed=1)}, noise=0.02)
-    second = rung({"mix": scattered(-0.05, seed=2, count=5)})
+    second = rung({"mix": scattered(-0.05, seed=2, count=5)}, level=1)
     found = {one.name: one for one in decide([first, second]).posteriors}
     assert found["mix"].mean < 0 < found["imp"].mean
     assert (found["mix"].rung, found["imp"].rung) == (1, 0)

@@ -7,6 +7,7 @@ import pytest
 
 from augtune.core.dataset import Dataset, Example
 from augtune.core.labels import Labels
+from augtune.embedding.probe import Asked, Probe
 from augtune.training.probe import features, fit_probe
 
 CHANCE = np.random.default_rng(0)
@@ -58,3 +59,26 @@ def test_features_of_pairs_hold_both_texts(tiny_encoder):
     assert single.shape == (1, 32)
     assert pairs.shape == (2, 128)
     np.testing.assert_allclose(pairs[0, :32], single[0], atol=1e-6)
+
+
+def test_probe_of_weighted_rows_equals_that_of_repeated_ones():
+    times = np.where(np.arange(60) % 2, 1, 3)
+    for balanced in (True, False):
+        one = fit_probe(VECTORS, TARGETS, balanced=balanced, asked=Asked(weights=times.astype(float)))
+        other = fit_probe(np.repeat(VECTORS, times, axis=0), np.repeat(TARGETS, times, axis=0), balanced=balanced)
+        np.testing.assert_allclose(one.log_probabilities(VECTORS), other.log_probabilities(VECTORS), atol=2e-3)
+
+
+def test_probe_with_offsets_leaves_them_out_when_it_predicts():
+    priors = np.log(TARGETS.mean(axis=0))
+    plain = fit_probe(VECTORS, TARGETS, balanced=False)
+    adjusted = fit_probe(VECTORS, TARGETS, balanced=False, asked=Asked(offsets=priors))
+    expected = np.log(np.exp(plain.log_probabilities(VECTORS) - priors))
+    expected -= np.log(np.exp(expected).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(adjusted.log_probabilities(VECTORS), expected, atol=2e-2)
+
+
+def test_probe_stays_near_the_one_it_is_drawn_towards():
+    other = Probe(np.random.default_rng(1).normal(size=(8, 3)), np.zeros(3))
+    near = fit_probe(VECTORS, TARGETS, ridge=1e3, asked=Asked(towards=other))
+    np.testing.assert_allclose(near.weights, other.weights, atol=1e-2)

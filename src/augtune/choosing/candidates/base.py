@@ -1,0 +1,96 @@
+"""What every way of training shares: when it applies, what it trains on, what stands in for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from augtune.core.settings import Settings
+from augtune.core.task import TaskName
+
+if TYPE_CHECKING:
+    from augtune.choosing.frozen import Frozen
+    from augtune.core.dataset import Dataset
+    from augtune.embedding.probe import Probe
+    from augtune.training.settings import TrainSettings
+
+__all__ = ["Candidate", "Situation"]
+
+# The largest class has so many times the rows of the smallest before ways against imbalance are tried.
+IMBALANCED = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a way may know of before it is tried.
+
+    Args:
+        human: Human rows of each class.
+        synthetic: Synthetic rows in all.
+        task: What a row's labels are.
+        is_pair: Whether rows are pairs of texts.
+    """
+
+    human: tuple[int, ...]
+    synthetic: int
+    task: TaskName
+    is_pair: bool
+
+    @property
+    def imbalance(self) -> float:
+        """Rows of the largest class over those of the smallest that has some."""
+        return max(self.human) / max(1, min((n for n in self.human if n), default=1))
+
+
+class Candidate(Settings):
+    """Base of the ways of training that are compared."""
+
+    needs_synthetic: ClassVar[bool] = True
+    """Whether it makes no sense without synthetic rows."""
+    is_cheap: ClassVar[bool] = False
+    """Whether the stand-in is the real thing: nothing else is trained."""
+
+    @property
+    def name(self) -> str:
+        """What it is called wherever ways are compared."""
+        return self.kind
+
+    @property
+    def about(self) -> str:
+        """What it does, in words."""
+        return (type(self).__doc__ or "").splitlines()[0].rstrip(".")
+
+    def unfit(self, situation: Situation) -> str:
+        """Return why it cannot be tried, or nothing."""
+        if self.needs_synthetic and not situation.synthetic:
+            return "there are no synthetic rows"
+        return ""
+
+    def settings(self, train: TrainSettings, rows: Dataset) -> TrainSettings:
+        """Return how it trains.
+
+        Args:
+            train: The settings all ways share.
+            rows: What it is trained on.
+        """
+        return train
+
+    def rows(self, dataset: Dataset, quality: np.ndarray | None) -> Dataset:
+        """Return the rows it trains on.
+
+        Args:
+            dataset: Human rows, followed by the synthetic ones there are.
+            quality: How likely the quality checker finds the label of each synthetic row, where ``wants_quality``.
+        """
+        return dataset
+
+    @property
+    def wants_quality(self) -> bool:
+        """Whether a quality checker has a say in which rows it trains on."""
+        return False
+
+    def stand_in(self, frozen: Frozen) -> Probe:
+        """Return the softmax regression on frozen vectors that stands in for its training."""
+        raise NotImplementedError

@@ -1,0 +1,323 @@
+"""``choose``: try the ways of training there are on human rows alone, decide, and train what was decided on.
+
+Rung 0 measures every way on every fold by a regression on frozen vectors that stands in for it. Rung 1 trains human
+rows alone and the best one or two shortly on folds; the linear probe, and averages of models that are there, are judged
+there too, at no further cost. The rule of ``decide`` then says which way is taken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+import numpy as np
+
+from augtune.choosing.candidates.base import Candidate, Situation
+from augtune.choosing.decide import Posterior, Rung, Verdict, decide
+from augtune.choosing.folds import Fold, folds_of, ties_of
+from augtune.choosing.frozen import Vectors
+from augtune.choosing.learning import class_needs, learning_points
+from augtune.choosing.measure import Judged, fold_scores, frozen_rung
+from augtune.choosing.plan import Budget, Short, short_trainings
+from augtune.choosing.settings import ChooseSettings
+from augtune.choosing.work import Workshop
+from augtune.core.decision import Decision, LearningPoint, LeftOut, Tried
+from augtune.core.errors import DataError, SettingsError
+from augtune.evaluation.metrics import Metric, metrics_of
+from augtune.model.averaged import average
+from augtune.model.fitted import Fitted
+
+__all__ = ["choose"]
+
+BASE = "human_only"
+PROBE = "probe"
+# What a stand-in's gain is off by, and a short training's: standard deviations.
+STAND_IN_NOISE = 0.02
+SHORT_NOISE = 0.01
+# A probe is as good as it gets, beside a training that was cut short.
+PROBE_NOISE = 0.02
+
+
+@dataclass
+class _Search:
+    """What is found out, rung after rung.
+
+    Args:
+        settings: How to choose.
+        workshop: Does the trainings.
+        metric: What decides.
+        folds: All folds.
+        budget: What it may cost.
+        ways: The ways that apply, by name, human rows alone first.
+        left_out: Those that do not.
+    """
+
+    settings: ChooseSettings
+    workshop: Workshop
+    metric: Metric
+    folds: Sequence[Fold]
+    budget: Budget
+    ways: dict[str, Candidate]
+    left_out: list[LeftOut]
+    started: float = field(default_factory=time.monotonic)
+    rungs: list[Rung] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
+    spent: dict[str, tuple[int, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    made_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def truth(self) -> np.ndarray:
+        """Column of each human row's label."""
+        return self.workshop.rows.human.label_indices
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps so far."""
+        return sum(steps for steps, _ in self.spent.values())
+
+    def is_late(self) -> bool:
+        """Return whether the time to try things is over."""
+        most = self.settings.max_seconds
+        return most is not None and time.monotonic() - self.started > most
+
+    def add(self, level: int, judged: Mapping[str, Judged], noise: Mapping[str, float]) -> None:
+        """Score ways beside human rows alone, and remember it as a rung."""
+        scores = {name: fold_scores(one, self.truth, self.metric) for name, one in judged.items()}
+        self.scores |= {name: float(values.mean()) for name, values in scores.items()}
+        others = tuple(name for name in scores if name != BASE)
+        if others:
+            gains = np.stack([scores[name] - scores[BASE] for name in others])
+            folds = len({fold.number for fold in judged[BASE].folds})
+            self.rungs.append(Rung(others, gains, folds, np.array([noise[name] for name in others]), level))
+
+    def verdict(self) -> Verdict:
+        """Return what is decided with what is known."""
+        return decide(self.rungs, self.settings.decide)
+
+    def parts_of(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the ways whose models are taken."""
+        if verdict.take == "human only" or verdict.name is None:
+            return (BASE,)
+        named = self.made_of.get(verdict.name, (verdict.name,))
+        if verdict.take == "alone" or BASE in named:
+            return named
+        both = (BASE, *named)
+        trained = sum(not self.ways[name].is_cheap for name in both)
+        return both if self.settings.average and trained <= self.budget.finals else (BASE,)
+
+
+def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 0.0) -> Fitted:
+    """Return the classifier that the best way of training makes, with the decision that led there.
+
+    Args:
+        workshop: The rows, how they are trained on, and who does it.
+        settings: What is compared, by what rule, at what cost.
+        usd: What the synthetic rows cost; None if that is not known.
+
+    Raises:
+        SettingsError: If the task is none it is made for, or the metric cannot decide.
+        DataError: If there are too few rows to compare anything.
+    """
+    search = _search(workshop, settings)
+    rows = workshop.rows
+    vectors = Vectors.of(rows.vectors, rows.human, rows.synthetic)
+    judged = _rung_0(search, vectors)
+    _rung_1(search)
+    verdict = search.verdict()
+    learning: tuple[LearningPoint, ...] = ()
+    best_mix = max((name for name in judged if name.startswith("mix")), key=lambda one: search.scores[one], default="")
+    if settings.learning and not search.is_late():
+        weight = getattr(search.ways.get(best_mix), "weight", 1.0)
+        learning = learning_points(search.folds, vectors, search.truth, search.metric, (float(weight), workshop.seed))
+    names = search.parts_of(verdict)
+    named = [name for name in names if name in judged]
+    needs = class_needs(judged[named[-1] if named else BASE], rows.human, rows.synthetic)
+    fitted = _final(search, names)
+    decision = _decision(search, verdict, names)
+    decision = replace(decision, learning=learning, classes=needs, usd=usd)
+    return replace(fitted, decision=decision)
+
+
+def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
+    human, synthetic = workshop.rows.human, workshop.rows.synthetic
+    if human.labels.has_many:
+        raise SettingsError(
+            "choose: made for data.task single_label or ordinal; here it is multi_label",
+            hint="Name a recipe instead, e.g. recipe: vanilla.",
+        )
+    (metric,) = metrics_of([settings.metric])
+    if not metric.is_share or not metric.higher_is_better:
+        raise SettingsError(
+            f"choose.metric: expected a share of which more is better, e.g. macro_f1; got {metric.kind}"
+        )
+    budget = Budget.of(workshop.settings.steps_for(len(workshop.rows.whole())), settings)
+    if budget.most < budget.full:
+        raise SettingsError(
+            f"choose.max_steps: expected at least {budget.full}, which the final training takes; got {budget.most}"
+        )
+    counts = tuple(human.counts().values())
+    made = 0 if synthetic is None else len(synthetic)
+    situation = Situation(counts, made, human.labels.task, human.is_pair)
+    ways, left_out = {}, []
+    for way in settings.ways:
+        why = way.unfit(situation)
+        if why:
+            left_out.append(LeftOut(way.name, why))
+        else:
+            ways[way.name] = way
+    ties = None
+    if synthetic is not None:
+        units = workshop.rows.vectors / np.maximum(np.linalg.norm(workshop.rows.vectors, axis=1, keepdims=True), 1e-12)
+        ties = ties_of(human, synthetic, (units[: len(human)], units[len(human) :]), near=settings.folds.near)
+    folds = folds_of(human, synthetic, ties, settings.folds, seed=workshop.seed)
+    return _Search(settings, workshop, metric.bound(human.labels), folds, budget, ways, left_out)
+
+
+def _rung_0(search: _Search, vectors: Vectors) -> Mapping[str, Judged]:
+    """Measure the stand-in of every way on every fold."""
+    started = time.monotonic()
+    listen = search.workshop.within.listen
+
+    def tell(done: int, of: int) -> None:
+        listen({"event": "progress", "stage": "choose", "about": "frozen vectors", "step": done, "of": of})
+
+    ways = [way for way in search.ways.values() if not way.is_cheap]
+    judged = frozen_rung(ways, search.folds, vectors, tell)
+    each = (time.monotonic() - started) / len(ways)
+    search.spent |= {way.name: (0, each) for way in ways}
+    search.add(0, judged, {name: STAND_IN_NOISE for name in judged})
+    return judged
+
+
+def _rung_1(search: _Search) -> None:
+    """Train human rows alone and the best ways shortly; judge the probe and averages with them."""
+    first = [fold for fold in search.folds if fold.repeat == 0]
+    ranked = [one.name for one in search.verdict().posteriors]
+    cheap = [name for name, way in search.ways.items() if way.is_cheap]
+    short = short_trainings(search.budget, len(ranked), len(first)) if ranked or cheap else None
+    if short is None:
+        told = "the steps allowed leave none for short trainings" if ranked or cheap else "there was nothing to compare"
+        search.notes.append(f"No way was trained on folds: {told}.")
+        search.left_out += [LeftOut(name, f"{told}, beside which it is judged") for name in cheap]
+        return
+    judged = _trained(search, [BASE, *ranked[: short.ways], *cheap], first[: short.folds], short)
+    if judged is None:
+        search.left_out += [LeftOut(name, "the time allowed was over before it could be judged") for name in cheap]
+        return
+    noise = {name: PROBE_NOISE if search.ways[name].is_cheap else SHORT_NOISE for name in judged}
+    if search.settings.average:
+        for count in (2, 3):
+            for group in combinations(list(judged), count):
+                if sum(not search.ways[name].is_cheap for name in group) <= search.budget.finals:
+                    name = f"average of {' and '.join(group)}"
+                    search.made_of[name] = group
+                    noise[name] = float(np.mean([noise[part] for part in group]))
+        judged |= {
+            name: judged[group[0]].mixed(*(judged[part] for part in group[1:]))
+            for name, group in search.made_of.items()
+        }
+    search.add(1, judged, noise)
+
+
+def _trained(search: _Search, names: Sequence[str], folds: Sequence[Fold], short: Short) -> dict[str, Judged] | None:
+    """Return what ways trained on folds predict; None if the time was over before two folds were done."""
+    tables: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for fold in folds:
+        if search.is_late():
+            search.notes.append(f"The time allowed was over after {len(tables[BASE])} of {len(folds)} folds.")
+            break
+        for name in list(tables):
+            try:
+                done = search.workshop.on_fold(search.ways[name], fold, short.steps)
+            except DataError as error:
+                if name == BASE:
+                    raise
+                search.left_out.append(LeftOut(name, f"{fold.name}: {error.message}"))
+                del tables[name]
+                continue
+            steps, seconds = search.spent.get(name, (0, 0.0))
+            search.spent[name] = (steps + done.steps, seconds + done.seconds)
+            tables[name].append(done.table)
+    done_folds = folds[: len(tables[BASE])]
+    if len(done_folds) < 2:
+        return None
+    return {name: Judged(done_folds, found) for name, found in tables.items()}
+
+
+def _final(search: _Search, names: Sequence[str]) -> Fitted:
+    """Return the model trained on all rows, or the average of several."""
+    fitted = []
+    for name in names:
+        made, steps, seconds = search.workshop.on_all(search.ways[name])
+        before = search.spent.get(f"{name}, final", (0, 0.0))
+        search.spent[f"{name}, final"] = (before[0] + steps, before[1] + seconds)
+        fitted.append(made)
+    return fitted[0] if len(fitted) == 1 else average(fitted, name="+".join(names))
+
+
+def _decision(search: _Search, verdict: Verdict, names: Sequence[str]) -> Decision:
+    rows = search.workshop.rows
+    best = verdict.best
+    chosen = names[0] if len(names) == 1 else f"average of {' and '.join(names)}"
+    take = "human only" if tuple(names) == (BASE,) else verdict.take
+    taken = best if take != "human only" else None
+    half = 0.5 if verdict.take == "averaged" and taken is not None and chosen != taken.name else 1.0
+    gain = 0.0 if taken is None else half * taken.mean
+    interval = (0.0, 0.0) if taken is None else (half * taken.interval[0], half * taken.interval[1])
+    first = search.folds
+    return Decision(
+        chosen=chosen,
+        take=take,
+        members=tuple(names),
+        because=_because(verdict, names, search.settings),
+        metric=search.metric.title,
+        gain=gain,
+        interval=interval,
+        probability=0.0 if taken is None else taken.probability,
+        human=len(rows.human),
+        synthetic=0 if rows.synthetic is None else len(rows.synthetic),
+        held_back=float(np.mean([len(fold.left_out) for fold in first])),
+        folds=len({fold.number for fold in first}),
+        repeats=len({fold.repeat for fold in first}),
+        tried=tuple(_tried(search, one) for one in verdict.posteriors),
+        left_out=tuple(search.left_out),
+        base_score=search.scores[BASE],
+        steps=search.steps,
+        trainings=search.steps / search.budget.full,
+        seconds=time.monotonic() - search.started,
+        seed=search.workshop.seed,
+        notes=tuple(search.notes),
+    )
+
+
+def _tried(search: _Search, one: Posterior) -> Tried:
+    group = search.made_of.get(one.name)
+    about = "Mean of the probabilities of these models" if group else search.ways[one.name].about
+    steps, seconds = search.spent.get(one.name, (0, 0.0))
+    return Tried(
+        one.name, about, one.rung, search.scores[one.name], one.measured, one.mean, one.interval, one.probability,
+        steps, seconds,
+    )  # fmt: skip
+
+
+def _because(verdict: Verdict, names: Sequence[str], settings: ChooseSettings) -> str:
+    best = verdict.best
+    if best is None:
+        return "there was nothing to compare human rows alone with"
+    sure, likely = settings.decide.sure, settings.decide.likely
+    if verdict.take == "alone":
+        return f"{best.name} gains with a probability of {best.probability:.2f}, at least {sure:g}"
+    if verdict.take == "averaged" and len(names) == 1:
+        return (
+            f"{best.name} gains with a probability of {best.probability:.2f}, less than {sure:g}, and no average of it "
+            "with human rows alone is allowed or paid for"
+        )
+    if verdict.take == "averaged":
+        return (
+            f"{best.name} gains with a probability of {best.probability:.2f}: likely ({likely:g}), but not sure "
+            f"({sure:g}), so it is averaged with human rows alone"
+        )
+    return f"the best way, {best.name}, gains with a probability of {best.probability:.2f}, less than {likely:g}"

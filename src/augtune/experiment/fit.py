@@ -1,0 +1,199 @@
+"""``fit``: rows to the best classifier that can be made of them, with the decision that led there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from augtune.core.dataset import Dataset, HumanDataset, Splits
+from augtune.core.errors import DataError
+from augtune.core.outcomes import Cost, Dropped
+from augtune.experiment.content import encoder_content
+from augtune.experiment.store import RunFolder
+
+if TYPE_CHECKING:
+    from augtune.choosing.settings import ChooseSettings
+    from augtune.llm.client import LLM
+    from augtune.model.fitted import Fitted
+    from augtune.training.running import Stop
+    from augtune.training.settings import TrainSettings
+
+__all__ = ["Asked", "Made", "chosen", "fit", "synthetic_for"]
+
+GENERATE: Mapping[str, Any] = {"kind": "gpt3mix", "per_class": 50}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The synthetic rows of a choice.
+
+    Args:
+        rows: Those that are fit to train on; None where there are none.
+        dropped: The others, each with the reason.
+        cost: What they cost.
+    """
+
+    rows: Dataset | None = None
+    dropped: tuple[Dropped, ...] = ()
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How synthetic rows come about.
+
+    Args:
+        generate: The generator: settings, a name or a mapping.
+        curate: Steps that drop rows; None: the usual ones.
+        test: Human rows that will be measured on, or None.
+    """
+
+    generate: Any = field(default_factory=lambda: dict(GENERATE))
+    curate: Any = None
+    test: HumanDataset | None = None
+
+
+def fit(
+    train: HumanDataset,
+    synthetic: Dataset | None = None,
+    *,
+    llm: LLM | str | None = None,
+    budget: str | None = None,
+    generate: Any = None,
+    curate: Any = None,
+    test: HumanDataset | None = None,
+    settings: TrainSettings | None = None,
+    choose: ChooseSettings | Mapping[str, Any] | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    **overrides: Any,
+) -> Fitted:
+    """Return the best classifier that can be made of the rows there are; its ``decision`` says what was tried and why.
+
+    Ways of using the rows are compared on human rows alone: a synthetic row plays no part where a human row judges that
+    it was made from. Where nothing is likely to gain, human rows alone are trained on.
+
+    Args:
+        train: Human rows; they are what ways are compared on, and are trained on in the end.
+        synthetic: Rows that a language model wrote, if there are any.
+        llm: Language model that writes rows: PROVIDER/MODEL or an ``LLM``.
+        budget: Most that its calls may cost, where its name is given: ``"2 USD"``, ``"500 calls"`` or ``"2M tokens"``.
+        generate: How it writes them: a generator, its name or a mapping; gpt3mix with 50 rows of each label.
+        curate: Steps that drop synthetic rows; by default dedup and, with test rows, contamination.
+        test: Human rows that will be measured on: synthetic rows that repeat them, or nearly, are dropped.
+        settings: How every way trains; the recipe of them plays no part.
+        choose: What is compared, by what rule, at what cost: settings or a mapping.
+        seed: Of everything that is drawn.
+        folder: Where what is done is kept, so that the same call carries on if it is cut off; None: nowhere.
+        **overrides: Single training settings, e.g. ``encoder=``, ``steps=``.
+
+    Raises:
+        SettingsError: If a setting is wrong.
+        DataError: If there are too few rows to compare ways of training.
+    """
+    from augtune.choosing.settings import ChooseSettings
+    from augtune.training.settings import TrainSettings
+
+    shared = (settings or TrainSettings()).changed(**overrides)
+    how = choose if isinstance(choose, ChooseSettings) else ChooseSettings.parse(choose or {}, where="choose")
+    _check(train)
+    with _kept(folder) as store:
+        model = _model(llm, budget, None if folder is None else Path(folder) / "cache.sqlite")
+        asked = Asked(generate or GENERATE, curate, test)
+        made = synthetic_for(train, synthetic, model, asked, (shared.encoder, seed))
+        return chosen(train, made, (shared, how, seed), store)
+
+
+def synthetic_for(
+    train: HumanDataset, given: Dataset | None, llm: LLM | None, asked: Asked, how: tuple[str, int]
+) -> Made:
+    """Return the synthetic rows to choose with: those given and those a language model writes, without repeats.
+
+    Args:
+        train: The human rows.
+        given: Rows written elsewhere.
+        llm: Who writes more, or None.
+        asked: How rows are written and curated.
+        how: The encoder that says how alike two texts are, and the seed.
+    """
+    from augtune.curation.base import curate
+    from augtune.generation.base import generate
+
+    encoder, seed = how
+    rows, cost = given, Cost()
+    dropped: list[Dropped] = []
+    if llm is not None:
+        made = generate(train, asked.generate, llm=llm, seed=seed)
+        rows = made.dataset if rows is None else rows + made.dataset
+        dropped, cost = list(made.dropped), made.cost
+    if rows is None or not len(rows):
+        return Made(None, tuple(dropped), cost)
+    usual = ["dedup"] if asked.test is None else ["dedup", "contamination"]
+    steps = usual if asked.curate is None else asked.curate
+    clean = curate(rows, steps, human=train, splits=Splits(train, None, asked.test), encoder=encoder)
+    kept = clean.dataset if len(clean.dataset) else None
+    return Made(kept, (*dropped, *clean.dropped), cost)
+
+
+def chosen(
+    train: HumanDataset,
+    made: Made,
+    how: tuple[TrainSettings, ChooseSettings, int],
+    store: RunFolder,
+    stop: Stop | None = None,
+) -> Fitted:
+    """Return the classifier that the best way of training makes, every training of it a stage of a run folder.
+
+    Args:
+        train: The human rows.
+        made: The synthetic rows.
+        how: How every way trains, how is chosen, and the seed.
+        store: The run folder, claimed.
+        stop: What ends a training before its last step, and the choice with it.
+    """
+    from augtune.choosing.choose import choose
+    from augtune.choosing.work import Rows, Within, Workshop
+    from augtune.training.probe import features
+
+    settings, choosing, seed = how
+    whole = train if made.rows is None else train + made.rows
+    rows = Rows(train, made.rows, features(whole, settings.encoder))
+    within = Within(store, encoder_content(settings.encoder), stop, store.listen)
+    fitted = choose(Workshop(rows, settings, seed, within), choosing, usd=made.cost.usd)
+    if fitted.decision is None or not made.dropped:
+        return fitted
+    note = f"{len(made.dropped)} synthetic rows were dropped before anything was tried."
+    return replace(fitted, decision=replace(fitted.decision, notes=(*fitted.decision.notes, note)))
+
+
+def _check(train: Any) -> None:
+    if not isinstance(train, HumanDataset):
+        raise DataError(
+            f"fit: expected human rows as a HumanDataset, got a {type(train).__name__}.",
+            hint="augtune.load reads files; synthetic rows are a second argument.",
+        )
+
+
+def _model(llm: LLM | str | None, budget: str | None, cache: Path | None) -> LLM | None:
+    from augtune.llm.client import LLM
+
+    return LLM(llm, budget=budget, cache=cache) if isinstance(llm, str) else llm
+
+
+@contextmanager
+def _kept(
+    folder: str | Path | None, listen: Callable[[dict[str, Any]], None] = lambda event: None
+) -> Iterator[RunFolder]:
+    """Yield the folder that keeps what is done: the one named, or one that is gone afterwards."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as place:
+            yield RunFolder(Path(place), "fit", listen)
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    store = RunFolder(Path(folder), "fit", listen)
+    with store.claimed():
+        yield store

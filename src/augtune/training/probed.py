@@ -1,0 +1,62 @@
+"""``probed``: a linear probe as a classifier like any other: the encoder as it is, and softmax regression on top."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+
+from augtune.core.dataset import Dataset
+from augtune.core.errors import DataError
+from augtune.core.fingerprint import text_marks
+from augtune.embedding.probe import fit_probe
+from augtune.model.classifier import Classifier
+from augtune.model.encoder import load_tokenizer, longest_input
+from augtune.model.fitted import Fitted
+from augtune.model.heads import Mean
+from augtune.training.probe import features
+
+__all__ = ["probed"]
+
+
+def probed(dataset: Dataset, *, encoder: str, ridge: float, seed: int = 0, vectors: np.ndarray | None = None) -> Fitted:
+    """Return softmax regression on the frozen encoder's sentence vectors, as a classifier that can be saved and used.
+
+    Nothing of it is left to chance: the least penalised cross-entropy is one point.
+
+    Args:
+        dataset: Rows to train on, single texts with one label each.
+        encoder: Name of the encoder.
+        ridge: Strength of the penalty.
+        seed: What the classifier says its seed was.
+        vectors: What a probe sees of the rows (``augtune.training.probe.features``), if it is at hand.
+
+    Raises:
+        DataError: If rows are pairs of texts, or may have several labels.
+    """
+    started = time.monotonic()
+    if dataset.is_pair or dataset.labels.has_many:
+        raise DataError(f"{dataset.name}: a probe is made for single texts with one label each.")
+    found = features(dataset, encoder) if vectors is None else vectors
+    probe = fit_probe(found, dataset.targets(), balanced=False, ridge=ridge)
+    with torch.random.fork_rng(devices=[]):
+        classifier = Classifier.new(encoder, dataset.labels.names, head=Mean(unit=True))
+    with torch.no_grad():
+        classifier.net.out.weight.copy_(torch.from_numpy(probe.weights.T.copy()))
+        classifier.net.out.bias.copy_(torch.from_numpy(probe.bias.copy()))
+    tokenizer = load_tokenizer(encoder)
+    return Fitted(
+        classifier=classifier.eval(),
+        tokenizer=tokenizer,
+        labels=dataset.labels,
+        encoder=encoder,
+        recipe="probe",
+        steps=0,
+        max_length=longest_input(tokenizer, classifier.encoder),
+        seed=seed,
+        settings={"encoder": encoder, "ridge": ridge},
+        seconds=time.monotonic() - started,
+        precision="fp32",
+        seen=tuple(text_marks(dataset.texts, dataset.text_pairs)),
+    )

@@ -1,0 +1,81 @@
+"""What every row of the catalog of candidates has to hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from augtune.choosing import CANDIDATES
+from augtune.choosing.candidates.base import Situation
+from augtune.choosing.frozen import Frozen
+from augtune.choosing.settings import ChooseSettings
+from augtune.training.settings import TrainSettings
+from training_rows import human_rows, synthetic_rows
+
+ROWS = human_rows(16) + synthetic_rows(24)
+SHARED = TrainSettings(steps=20)
+NEEDED = {"own": {"train": {"recipe": "sungen"}}}
+VECTORS = np.random.default_rng(0).normal(size=(len(ROWS), 12)) + 3 * ROWS.targets()[:, :1]
+FROZEN = Frozen(VECTORS, ROWS.targets(), 16)
+PLENTY = Situation((3, 13), 24, "single_label", False)
+
+
+@pytest.fixture(params=CANDIDATES)
+def candidate(request):
+    return CANDIDATES.parse({"kind": request.param, **NEEDED.get(request.param, {})}, where="candidates")
+
+
+def test_candidate_is_called_in_the_catalog_what_it_calls_itself(candidate):
+    assert CANDIDATES.parse(candidate.to_json(), where="candidates") == candidate
+    assert candidate.name.startswith(candidate.kind)
+    assert candidate.about
+    assert not candidate.about.endswith(".")
+
+
+def test_candidate_applies_where_there_is_all_it_may_need(candidate):
+    assert candidate.unfit(PLENTY) == ""
+
+
+def test_candidate_without_the_rows_it_needs_says_so(candidate):
+    bare = Situation((10, 10), 0, "single_label", False)
+    uses = candidate.needs_synthetic or candidate.kind == "own"
+    assert (candidate.unfit(bare) == "there are no synthetic rows") == uses
+
+
+def test_candidate_trains_on_rows_there_are_in_as_many_steps_as_all(candidate):
+    quality = np.linspace(0, 1, 24) if candidate.wants_quality else None
+    rows = candidate.rows(ROWS, quality)
+    assert set(rows.ids) <= set(ROWS.ids)
+    assert set(human_rows(16).ids) <= set(rows.ids)
+    settings = candidate.settings(SHARED, rows)
+    assert settings.steps == SHARED.steps
+    assert settings.encoder == SHARED.encoder
+    assert sum(stage.steps for stage in settings.recipe.plan(settings, 20)) == 20
+    settings.recipe.require(rows)
+
+
+def test_stand_in_is_the_same_each_time_and_finite(candidate):
+    first, second = (candidate.stand_in(Frozen(VECTORS, ROWS.targets(), 16)) for _ in range(2))
+    assert first.weights.shape == (12, 2)
+    assert np.isfinite(first.weights).all()
+    assert first.weights.tobytes() == second.weights.tobytes()
+
+
+def test_stand_in_learns_what_the_rows_say(candidate):
+    found = candidate.stand_in(FROZEN).log_probabilities(VECTORS).argmax(axis=1)
+    assert (found == ROWS.label_indices).mean() > 0.8
+
+
+def test_listing_candidates_loads_no_torch():
+    code = (
+        "import sys\nfrom augtune.choosing import CANDIDATES\nfrom augtune.choosing.settings import ChooseSettings\n"
+        "[CANDIDATES.load(name) for name in CANDIDATES]\nChooseSettings()\nassert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_defaults_are_every_candidate_that_needs_nothing_from_its_user():
+    assert {way.kind for way in ChooseSettings().ways} == set(CANDIDATES) - set(NEEDED)

@@ -1,0 +1,134 @@
+"""A choice from beginning to end, with a tiny encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import augtune as at
+from augtune.core.errors import DataError, SettingsError
+from augtune.experiment.store import RunFolder
+from training_rows import human_rows, synthetic_rows
+
+HUMAN, MADE = human_rows(24), synthetic_rows(30)
+SHORT: Mapping[str, object] = {"steps": 45, "batch_size": 4}
+# The tiny encoder finds all texts alike.
+CHOOSE: Mapping[str, object] = {
+    "candidates": [
+        "probe",
+        {"kind": "mix", "weight": 0.25},
+        "two_stage",
+        "imp",
+        {"kind": "best_quality", "share": 0.5},
+    ],
+    "folds": {"folds": 3, "repeats": 1, "near": 1.0},
+}
+
+
+def choose(encoder: str, **others: object) -> at.Fitted:
+    return at.fit(HUMAN, MADE, encoder=encoder, curate=[], **{**SHORT, "choose": CHOOSE, **others})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def chosen(tiny_encoder) -> at.Fitted:
+    return choose(tiny_encoder)
+
+
+def test_the_same_seed_chooses_the_same_and_makes_the_same_model(chosen, tiny_encoder):
+    again = choose(tiny_encoder)
+    assert again.fingerprint == chosen.fingerprint
+    assert [(one.name, one.gain, one.score) for one in again.decision.tried] == [
+        (one.name, one.gain, one.score) for one in chosen.decision.tried
+    ]
+
+
+def test_decision_says_what_was_tried_and_what_it_cost(chosen):
+    decision = chosen.decision
+    assert {one.name for one in decision.tried} >= {"probe", "mix 0.25", "two_stage", "imp", "best_quality 0.5"}
+    assert decision.trainings == decision.steps / 45 <= 6
+    assert decision.steps == sum(one.steps for one in decision.tried) + _base_steps(decision, 45)
+    assert (decision.human, decision.synthetic, decision.folds, decision.repeats) == (24, 30, 3, 1)
+    assert [one.gain for one in decision.tried] == sorted((one.gain for one in decision.tried), reverse=True)
+    assert set(decision.members) <= {"human_only", "probe", "mix 0.25", "two_stage", "imp", "best_quality 0.5"}
+    assert {one.label for one in decision.classes} == {"negative", "positive"}
+    assert str(decision).startswith(f"chosen: {decision.chosen} · {decision.because}\n")
+
+
+def _base_steps(decision: at.Decision, full: int) -> int:
+    """Return what human rows alone and the final trainings took: whole short trainings and whole full ones."""
+    finals = full * sum(name != "probe" for name in decision.members)
+    shorts = decision.steps - finals - sum(one.steps for one in decision.tried)
+    assert shorts % 40 == 0
+    return finals + shorts
+
+
+def test_decision_is_saved_with_the_model(chosen, tmp_path):
+    read = at.Fitted.load(chosen.save(tmp_path / "model"))
+    assert read.decision == chosen.decision
+    np.testing.assert_array_equal(read.predict(HUMAN).probabilities, chosen.predict(HUMAN).probabilities)
+
+
+def test_a_choice_that_was_cut_off_carries_on(chosen, tiny_encoder, tmp_path, monkeypatch):
+    real, made = RunFolder._stage, []
+
+    def cut(self, sort, folder, make, about):
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        made.append(folder)
+        return real(self, sort, folder, make, about)
+
+    monkeypatch.setattr(RunFolder, "_stage", cut)
+    with pytest.raises(KeyboardInterrupt):
+        choose(tiny_encoder, folder=tmp_path / "work")
+    before = {path: path.stat().st_mtime_ns for path in Path(tmp_path / "work").rglob("stamp.json")}
+    assert len(before) == 4
+    monkeypatch.setattr(RunFolder, "_stage", real)
+    again = choose(tiny_encoder, folder=tmp_path / "work")
+    assert again.fingerprint == chosen.fingerprint
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_fewer_trainings_are_spent_where_fewer_are_allowed(tiny_encoder):
+    decision = choose(tiny_encoder, choose={**CHOOSE, "trainings": 1, "learning": False}).decision
+    assert decision.steps <= 45
+    assert decision.notes == ("No way was trained on folds: the steps allowed leave none for short trainings.",)
+    assert decision.learning == ()
+    assert [one.name for one in decision.left_out] == ["probe"]
+
+
+def test_a_time_that_is_over_leaves_the_final_training(tiny_encoder):
+    decision = choose(tiny_encoder, choose={**CHOOSE, "max_seconds": 1e-6}).decision
+    assert decision.notes == ("The time allowed was over after 0 of 2 folds.",)
+    assert decision.trainings in (1.0, 2.0)
+    assert all(one.rung == 0 for one in decision.tried)
+
+
+def test_without_synthetic_rows_what_needs_them_is_left_out(tiny_encoder):
+    decision = at.fit(HUMAN, encoder=tiny_encoder, choose=CHOOSE, **SHORT).decision
+    assert {one.name: one.because for one in decision.left_out} == dict.fromkeys(
+        ("mix 0.25", "two_stage", "imp", "best_quality 0.5"), "there are no synthetic rows"
+    )
+    assert {"probe"} <= {one.name for one in decision.tried}
+
+
+def test_too_few_steps_for_the_final_training_are_refused(tiny_encoder):
+    with pytest.raises(SettingsError) as found:
+        choose(tiny_encoder, choose={"max_steps": 30})
+    assert str(found.value) == "choose.max_steps: expected at least 45, which the final training takes; got 30"
+
+
+def test_a_metric_that_cannot_decide_is_refused(tiny_encoder):
+    with pytest.raises(SettingsError) as found:
+        choose(tiny_encoder, choose={"metric": "nll"})
+    assert str(found.value).startswith(
+        "choose.metric: expected a share of which more is better, e.g. macro_f1; got nll"
+    )
+
+
+def test_synthetic_rows_are_no_human_rows(tiny_encoder):
+    with pytest.raises(DataError) as found:
+        at.fit(MADE, encoder=tiny_encoder)  # type: ignore[arg-type]
+    assert str(found.value).startswith("fit: expected human rows as a HumanDataset, got a Dataset.")
