@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augtune.core.errors import DataError
+from augtune.core.json_text import decoded
 
 if TYPE_CHECKING:
     from augtune.core.tables import Predictions
@@ -50,7 +49,8 @@ def written_as(rows: Iterable[Mapping[str, Any]], path: Path | None, *, as_csv: 
     Args:
         rows: JSON objects of the same keys.
         path: Where to; None: nowhere.
-        as_csv: As a table with a header, objects and lists as JSON in their cell, else one JSON object a line.
+        as_csv: As a table with a header, objects and lists as JSON in their cell and no text a formula
+            (``core.cells``), else one JSON object a line.
     """
     from augtune.core.files import atomic_write
 
@@ -63,14 +63,10 @@ def written_as(rows: Iterable[Mapping[str, Any]], path: Path | None, *, as_csv: 
 
 
 def _csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    stream = io.StringIO()
-    writer = None
-    for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(stream, list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return stream.getvalue()
+    from augtune.core.cells import csv_text
+
+    cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    return csv_text(cells, list(cells[0])) if cells else ""
 
 
 def _cell(value: Any) -> Any:
@@ -104,9 +100,9 @@ def answers_of(table: Table, predicted: str, probabilities: str | None) -> tuple
 def _most_probable(table: Table, index: int, column: str | None) -> str:
     value = None if column is None else table.rows[index].get(column)
     try:
-        found: Any = json.loads(value) if isinstance(value, str) else value
+        found: Any = decoded(value) if isinstance(value, str) else value
         return str(max(found.items(), key=lambda item: float(item[1]))[0])
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{table.place(index)}: the row is marked as abstained and has no probabilities by label; got {value!r}.",
             hint="Files that augtune predict writes have them.",

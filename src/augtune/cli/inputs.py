@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import typer
 from augtune.cli.abstaining import answers_of
 from augtune.cli.tasks import LabelOptions
 from augtune.core.errors import DataError
+from augtune.core.json_text import decoded
 
 if TYPE_CHECKING:
     from augtune.core.dataset import Dataset, HumanDataset, Splits
@@ -308,14 +308,14 @@ def _predictions(
 def _soft(table: Table, index: int, column: str, labels: Labels) -> dict[str, float]:
     value = table.rows[index].get(column)
     try:
-        value = json.loads(value) if isinstance(value, str) else value
+        value = decoded(value) if isinstance(value, str) else value
         if isinstance(value, Mapping):
             given = {str(name).strip(): float(p) for name, p in value.items()}
             if not set(given) <= set(labels.names):
                 raise ValueError("unknown label")
             return {label: given.get(label, 0.0) for label in labels}
         return {label: float(p) for label, p in zip(labels, list(value or ()), strict=True)}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{table.place(index)}: expected probabilities of {labels} as an object or a list in this order, "
             f"got {value!r}."

@@ -18,7 +18,7 @@ from augtune.core.errors import DataError
 from augtune.core.example import Example, Origin
 from augtune.core.fingerprint import fingerprint_lines
 from augtune.core.labels import Labels
-from augtune.core.rows import check_human, check_rows, examples_of
+from augtune.core.rows import check_human, check_rows, examples_of, half_character
 from augtune.core.task import LabelValue
 
 if TYPE_CHECKING:
@@ -72,7 +72,11 @@ class Dataset:
         columns = {field: [getattr(row, field) for row in rows] for field in SCHEMA.names}
         for nested in ("probabilities", "parents", "labels"):
             columns[nested] = [None if value is None else list(value) for value in columns[nested]]
-        return cls(pa.table(columns, schema=SCHEMA), labels, name=name)
+        try:
+            table = pa.table(columns, schema=SCHEMA)
+        except UnicodeEncodeError as error:
+            raise half_character(rows, name) from error
+        return cls(table, labels, name=name)
 
     def _check(self) -> None:
         check_rows(self)

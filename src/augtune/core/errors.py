@@ -30,6 +30,16 @@ __all__ = [
 ]
 
 
+LONGEST = 20_000  # characters of a message; a row, or the names of a file's columns, may be millions
+END = 500
+
+
+def _shortened(message: str) -> str:
+    """Return a message that can be read: of one too long the beginning and the end."""
+    left_out = len(message) - LONGEST
+    return message if left_out <= 0 else f"{message[: LONGEST - END]} … ({left_out:,} characters) … {message[-END:]}"
+
+
 class AugtuneError(Exception):
     """Base of all errors augtune raises on purpose.
 
@@ -41,6 +51,7 @@ class AugtuneError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
+        message = _shortened(message)
         super().__init__(message)
         self.message = message
         self.hint = hint

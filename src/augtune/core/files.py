@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from augtune.core.errors import DataError, StorageError
+from augtune.core.json_text import decoded
 
 __all__ = [
     "append_jsonl",
@@ -127,12 +128,14 @@ def read_text(path: Path) -> str:
         ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a path with a NUL character
+        raise DataError(f"{str(path)!r}: cannot be read: {error}.") from error
 
 
 def read_json(path: Path) -> Any:
     """Return the value a JSON file holds; a damaged file is a DataError with its place."""
     try:
-        return json.loads(read_text(path))
+        return decoded(read_text(path))
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from error
 
@@ -150,7 +153,7 @@ def read_jsonl(path: Path, *, lenient_tail: bool = False) -> list[Any]:
         if not line.strip():
             continue
         try:
-            values.append(json.loads(line))
+            values.append(decoded(line))
         except json.JSONDecodeError as error:
             if lenient_tail and number == len(lines):
                 break

@@ -6,19 +6,25 @@ pickle can run whatever its author likes, so one that goes by another name is re
 
 from __future__ import annotations
 
-import json
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from augtune.core.errors import InputError
+from augtune.core.json_text import decoded
+from augtune.core.untrusted import archive_problem, config_problem, link_problem
 
 __all__ = ["check_folder", "reading_quietly", "told", "weights_problem"]
 
 SAFETENSORS = ".safetensors"
 # A pickle of protocol 2 or later, and the zip that torch.save writes around one.
 PICKLE_MARKS = (b"\x80", b"PK\x03\x04")
+SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+LARGEST = 2**63
 LONGEST_HEADER = 100_000_000  # bytes; the limit of the library safetensors
 RUNS_CODE = "holds more than weights: it is a pickle that would run code, and it was not run"
 
@@ -50,33 +56,81 @@ def weights_problem(path: Path) -> str | None:
         first = stream.read(8)
         length = int.from_bytes(first, "little")
         if len(first) == 8 and 2 <= length <= min(size - 8, LONGEST_HEADER):
-            try:
-                header = json.loads(stream.read(length))
-                ends = [int(entry["data_offsets"][1]) for key, entry in header.items() if key != "__metadata__"]
-            except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-                return "is no safetensors file"
-            return None if 8 + length + max(ends, default=0) == size else "is cut off"
+            return _header_problem(stream.read(length), size - 8 - length)
     if first.startswith(PICKLE_MARKS):
         return "is a pickle by the name of a safetensors file; it could run code and was not opened"
     return "is no safetensors file, or is cut off"
 
 
+def _header_problem(header: bytes, data: int) -> str | None:
+    """Return what is wrong with a header, or None.
+
+    Its tensors have to lie one behind the other, without overlap or gap, and each be as long as its shape says: what
+    the library that reads them asks for too, told here before anything is read.
+
+    Args:
+        header: The header.
+        data: Bytes that come after it.
+    """
+    try:
+        entries = decoded(header.decode())
+        tensors = [_Tensor.of(entry) for key, entry in entries.items() if key != "__metadata__"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "is no safetensors file"
+    if data < max((tensor.end for tensor in tensors), default=0):
+        return "is cut off"
+    end = 0
+    for tensor in sorted(tensors, key=lambda one: (one.start, one.end)):
+        if tensor.start != end or tensor.end < tensor.start:
+            return "is no safetensors file: its tensors overlap or have gaps between them"
+        if tensor.wanted is not None and tensor.end - tensor.start != tensor.wanted:
+            return "is no safetensors file: a tensor is not as long as its shape says"
+        end = tensor.end
+    return None if end == data else "is no safetensors file: there is more in it than its tensors"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """Where a tensor begins and ends, in bytes, and how long its shape says it is; None for a kind not known here."""
+
+    start: int
+    end: int
+    wanted: int | None
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> _Tensor:
+        """Return the tensor that an entry of a header describes.
+
+        Raises:
+            ValueError, KeyError, TypeError: If it describes none.
+        """
+        start, end = entry["data_offsets"]
+        shape = entry["shape"]
+        if not all(type(number) is int and 0 <= number < LARGEST for number in (start, end, *shape)):
+            raise ValueError("no sizes")
+        size = SIZES.get(entry["dtype"])
+        return cls(start, end, None if size is None else size * math.prod(shape))
+
+
 def check_folder(folder: Path, *, what: str) -> None:
-    """See that every safetensors file of a folder is one.
+    """See that every safetensors file of a folder is one, that nothing is out of proportion, nothing leads elsewhere.
 
     Args:
         folder: A model's folder.
         what: What it is, for the message, e.g. ``encoder 'my-encoder'``.
 
     Raises:
-        InputError: If one is not; the message names it.
+        InputError: If something is; the message names it.
     """
+    problem = link_problem(folder) or config_problem(folder)
     for path in sorted(folder.glob(f"*{SAFETENSORS}")):
-        problem = weights_problem(path)
-        if problem is not None:
-            raise InputError(
-                f"{what}: {path.name} {problem}.", hint="Get the files again from a source that you trust."
-            )
+        found = weights_problem(path)
+        problem = problem or (found and f"{path.name} {found}")
+    for path in sorted(folder.glob("*.bin")):
+        found = archive_problem(path)
+        problem = problem or (found and f"{path.name} {found}")
+    if problem is not None:
+        raise InputError(f"{what}: {problem}.", hint="Get the files again from a source that you trust.")
 
 
 def told(error: Exception) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,6 +14,7 @@ from augtune.core.task import TASKS, Task, TaskName
 
 __all__ = ["NONE", "Labels"]
 
+WHOLE = re.compile(r"-?\d{1,400}")  # longer ones are names: Python reads no number of any length
 NONE = "(none)"
 """How a row without any label is written where a row may have several."""
 
@@ -39,7 +42,7 @@ class Labels:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
-        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        repeated = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if repeated:
             raise DataError(f"labels: {', '.join(map(repr, repeated))} named more than once.")
         if any(not isinstance(name, str) or not name.strip() for name in self.names):
@@ -60,8 +63,8 @@ class Labels:
             DataError: If the task is ``ordinal`` and the values are not all numbers: names do not tell their order.
         """
         distinct = {str(value).strip() for value in values}
-        if all(name.lstrip("-").isdigit() for name in distinct):
-            return cls(tuple(sorted(distinct, key=int)), task=task)
+        if all(WHOLE.fullmatch(name) for name in distinct):
+            return cls(tuple(sorted(distinct, key=lambda name: (int(name), name))), task=task)
         if task != "ordinal":
             return cls(tuple(sorted(distinct)), task=task)
         if any(_number(name) is None for name in distinct):
@@ -69,7 +72,7 @@ class Labels:
                 f"labels: {', '.join(map(repr, sorted(distinct)[:12]))}: names do not tell their order.",
                 hint="Give them from one end to the other, e.g. labels: [bad, fair, good].",
             )
-        return cls(tuple(sorted(distinct, key=lambda name: _number(name) or 0.0)), task=task)
+        return cls(tuple(sorted(distinct, key=lambda name: (_number(name) or 0.0, name))), task=task)
 
     @property
     def rule(self) -> Task:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from augtune.core.json_text import TOO_DEEP, whole
+
 __all__ = ["ReplyError", "distribution", "label_named", "object_in", "word_key"]
 
 AROUND = " *_.,;:!\"'`´‘’‚‛“”„‟«»‹›「」『』《》＂()[]<>"
@@ -78,8 +80,8 @@ def object_in(reply: str, fields: Sequence[str]) -> dict[str, Any]:
     fence = FENCE.fullmatch(text)
     text = fence["body"].strip() if fence is not None else text
     try:
-        value = json.loads(text, object_pairs_hook=_once)
-    except (json.JSONDecodeError, RecursionError) as error:
+        value = whole(text, pairs=_once)
+    except json.JSONDecodeError as error:
         raise ReplyError(_no_json(text, error)) from error
     if not isinstance(value, dict):
         raise ReplyError(f"expected a JSON object with {_names(fields)}, got {_kind(value)}")
@@ -98,10 +100,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_json(text: str, error: Exception) -> str:
+def _no_json(text: str, error: json.JSONDecodeError) -> str:
     if text[:1] == "<":
         return f"expected JSON, got what looks like HTML: {text[:SHOWN]!r}"
-    if not isinstance(error, json.JSONDecodeError) or text[:1] not in ("{", "["):
+    if text[:1] not in ("{", "[") or error.msg == TOO_DEEP:
         return f"expected a JSON object and nothing else, got {text[:SHOWN]!r}"
     if error.msg == "Extra data":
         return f"expected a JSON object and nothing else, got {text[error.pos :][:SHOWN]!r} after it"
@@ -134,7 +136,7 @@ def distribution(value: Any, words: Sequence[str]) -> tuple[float, ...]:
 
 def _is_share(number: Any) -> bool:
     is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-    return is_number and math.isfinite(number) and 0 <= number <= PERCENT
+    return is_number and 0 <= number <= PERCENT  # neither NaN nor an infinity is
 
 
 def _names(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from augtune.core.labels import Labels
 if TYPE_CHECKING:
     from augtune.core.dataset import Dataset
 
-__all__ = ["check_human", "check_rows", "examples_of"]
+__all__ = ["check_human", "check_rows", "examples_of", "half_character"]
 
 
 def check_rows(data: Dataset) -> None:
@@ -54,6 +54,27 @@ def check_human(data: Dataset) -> None:
                 "never validated or tested on.",
                 hint="Use .human() to take the human rows only.",
             )
+
+
+def half_character(rows: Sequence[Example], name: str) -> DataError:
+    """Return the error for rows of which one holds half of a surrogate pair, which no table can hold.
+
+    Args:
+        rows: The rows.
+        name: Of the dataset.
+    """
+    for i, row in enumerate(rows):
+        for field in ("id", "text", "text_pair", "label", "source_text", "generator"):
+            try:
+                (getattr(row, field) or "").encode()
+            except UnicodeEncodeError as error:
+                half = f"\\u{ord(error.object[error.start]):04x}"
+                return DataError(
+                    f"{name}: row {i} ({row.id!r}): its {field} holds {half}, half of a surrogate pair, which is no "
+                    "character.",
+                    hint="A program cut a text in the middle of an emoji: take the half away, or replace it by \ufffd.",
+                )
+    return DataError(f"{name}: a row holds half of a surrogate pair, which is no character.")
 
 
 def _problem(names: Sequence[str], known: Collection[str], labels: Labels) -> str | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from augtune.core.dataset import Dataset, Example
 from augtune.core.errors import SettingsError
@@ -76,10 +76,14 @@ def view_labels(labels: Labels, view: ViewGiven) -> Labels:
 def _groups(view: ViewGiven) -> dict[str, tuple[str, ...]]:
     if not isinstance(view, Mapping):
         raise SettingsError(f"view: expected a mapping such as {EXAMPLE}, got {view!r}")
-    return {
-        str(name).strip(): (group.strip(),) if isinstance(group, str) else tuple(str(old).strip() for old in group)
-        for name, group in view.items()
-    }
+    return {str(name).strip(): _members(str(name), group) for name, group in view.items()}
+
+
+def _members(name: str, group: Any) -> tuple[str, ...]:
+    named = [group] if isinstance(group, str | int | float) else group
+    if not isinstance(named, Sequence) or not all(isinstance(old, str | int | float) for old in named):
+        raise SettingsError(f"view: class {name!r}: expected a label or a list of labels, got {group!r}")
+    return tuple(str(old).strip() for old in named)
 
 
 def _one_vs_rest(labels: Labels, view: str) -> dict[str, tuple[str, ...]]:

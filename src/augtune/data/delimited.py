@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -90,8 +91,11 @@ def _records(text: str, source: str, delimiter: str, *, quoted: bool) -> list[_R
 
 
 def _rows(records: Sequence[_Record], source: str, delimiter: str) -> Rows:
+    if not records:
+        raise DataError(f"{source}: the file is empty.")
     header = [name.strip() for name in records[0].fields]
-    repeated = next((name for name in header if header.count(name) > 1), None)
+    counts = Counter(header)
+    repeated = next((name for name in header if counts[name] > 1), None)
     if repeated is not None:
         raise DataError(f"{source}: line {records[0].line}: two columns are called {repeated!r}.")
     for record in records[1:]:

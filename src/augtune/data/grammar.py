@@ -54,6 +54,8 @@ EXAMPLES = (
     "{joy: 10, anger: 20}",
 )
 
+LONGEST = 10_000  # characters, but for lists of labels or rows; the time to read the rest grows with their square
+LONGEST_NUMBER = 40  # digits
 NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 AMOUNTS: tuple[tuple[Amount, re.Pattern[str]], ...] = (
     ("all", re.compile(r"(all)", re.I)),
@@ -124,6 +126,8 @@ def parse(text: str | int) -> Wanted:
     if isinstance(text, bool) or not isinstance(text, (str, int)):
         raise _refused(text, "expected a string or a whole number")
     written = " ".join(str(text).split())
+    if len(written) > LONGEST and not written.startswith(("{", "[")):
+        raise _refused(f"{written[:40]}…", f"it has {len(written):,} characters")
     match = HEAD.fullmatch(written)
     if match is None or not match["amount"]:
         raise _refused(text, "not understood")
@@ -154,8 +158,14 @@ def _amount_kind(text: str | int, head: str) -> tuple[Amount, str]:
     raise _refused(text, f"{head!r} is not understood")
 
 
+def _exact(text: str | int, digits: str) -> Fraction:
+    if len(digits) > LONGEST_NUMBER:
+        raise _refused(text, f"a number of {len(digits):,} digits")
+    return Fraction(digits)
+
+
 def _value(text: str | int, amount: Amount, digits: str) -> Fraction:
-    value = Fraction(digits) / (100 if amount == "percent" else 1)
+    value = _exact(text, digits) / (100 if amount == "percent" else 1)
     if value <= 0:
         raise _refused(text, "it asks for no rows")
     if amount in ("percent", "fraction") and value > 1:
@@ -169,7 +179,7 @@ def _shape(text: str | int, shape: str | None) -> tuple[Imbalance | None, Fracti
     match = SHAPE.fullmatch(shape)
     if match is None:
         raise _refused(text, f"{shape!r} is not understood; known: imbalance R [minority=LABEL], longtail R")
-    ratio = Fraction(match["ratio"])
+    ratio = _exact(text, match["ratio"])
     if match["kind"] == "longtail":
         if match["role"]:
             raise _refused(text, f"longtail orders the classes by size and takes no {match['role']}=")
@@ -203,7 +213,7 @@ def _sizes(text: str | int, head: str) -> tuple[tuple[str, int], ...]:
         match = ONE_SIZE.match(inner, position)
         if match is None:
             raise _refused(text, f"{head} is not of the form {{label: rows, label: rows}}")
-        sizes.append((match[1] or match[2] or match[3], int(match[4])))
+        sizes.append((match[1] or match[2] or match[3], int(_exact(text, match[4]))))
         position = match.end()
     names = [name for name, _ in sizes]
     if len(set(names)) != len(names):
@@ -217,7 +227,7 @@ def _rows(text: str | int, head: str) -> tuple[int, ...]:
     parts = [part.strip() for part in head[1:-1].split(",")]
     if not all(part.isdecimal() for part in parts):
         raise _refused(text, f"{head} is not of the form [0, 3, 17]")
-    rows = tuple(int(part) for part in parts)
+    rows = tuple(int(_exact(text, part)) for part in parts)
     if len(set(rows)) != len(rows):
         raise _refused(text, "a row is named twice")
     return rows

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from augtune.core.errors import DataError
+from augtune.core.json_text import decoded
 from augtune.data.classes import is_null, value_of
 from augtune.data.tables import Table
 
@@ -45,7 +45,7 @@ def listed_in(value: Any) -> Sequence[Any] | None:
     if not isinstance(value, str) or not value.strip().startswith("["):
         return None
     try:
-        written = json.loads(value)
+        written = decoded(value)
     except ValueError:
         return None
     return written if isinstance(written, list) else None

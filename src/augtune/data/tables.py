@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from augtune.core.errors import DataError
 from augtune.core.files import read_text
+from augtune.core.json_text import HALF_SAID, decoded, whole
 from augtune.data import delimited
 
 __all__ = ["EXTENSIONS", "NotATableError", "Table", "from_arrow", "parse_jsonl", "read", "read_table"]
+
+LARGE_BYTES = 1 << 30  # of a table in memory; below this nothing is out of proportion
+GROWTH = 100
+BATCH_ROWS = 1 << 14
 
 
 class NotATableError(DataError):
@@ -109,12 +115,10 @@ def parse_jsonl(text: str, source: str) -> Table:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = whole(line)
         except json.JSONDecodeError as error:
-            raise DataError(
-                f"{source}: line {number}: not JSON: {error.msg} (column {error.colno}).",
-                hint="A .jsonl file has one JSON object per line; an array over several lines belongs in a .json file.",
-            ) from error
+            hint = "A .jsonl file has one JSON object per line; an array over several lines belongs in a .json file."
+            raise _not_json(f"{source}: line {number}", f"{error.msg} (column {error.colno})", hint) from error
         if not isinstance(row, dict):
             raise DataError(f"{source}: line {number}: expected a JSON object, got {_kind(row)}.")
         rows.append(row)
@@ -122,17 +126,22 @@ def parse_jsonl(text: str, source: str) -> Table:
     return Table(source, rows, lines)
 
 
+def _not_json(place: str, said: str, hint: str) -> DataError:
+    """Return the error for a text that is no JSON, or holds what is no character."""
+    if said.startswith(HALF_SAID):
+        return DataError(f"{place}: {said}.", hint="The file was cut or escaped wrongly; write it again as UTF-8.")
+    return DataError(f"{place}: not JSON: {said}.", hint=hint)
+
+
 def _read_json(path: Path) -> Table:
     text = read_text(path)
     if not text.strip():
         raise DataError(f"{path}: the file is empty.")
     try:
-        value = json.loads(text)
+        value = whole(text)
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}: line {error.lineno}: not JSON: {error.msg}.",
-            hint="One JSON object per line belongs in a .jsonl file.",
-        ) from error
+        hint = "One JSON object per line belongs in a .jsonl file."
+        raise _not_json(f"{path}: line {error.lineno}", error.msg, hint) from error
     if isinstance(value, dict) and isinstance(value.get("data"), list):
         value = value["data"]
     if isinstance(value, dict):
@@ -161,12 +170,48 @@ def _from_columns(path: Path, value: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _read_parquet(path: Path) -> Table:
     try:
+        _refuse_bomb(path)
         table = pq.ParquetFile(path).read()
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a readable parquet file: {str(error).splitlines()[0]}") from error
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(f"{path}: not a readable parquet file: {first}") from error
     return from_arrow(table, source=str(path))
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a file that is small on disk and fills the memory: one text, packed well, named for millions of rows.
+
+    Texts are counted without writing them out, since what the file says of its own size may be anything.
+
+    Raises:
+        DataError: If it would grow beyond ``LARGE_BYTES`` and to more than ``GROWTH`` times its size.
+    """
+    most = max(LARGE_BYTES, GROWTH * path.stat().st_size)
+    file = pq.ParquetFile(path)
+    schema = file.schema_arrow
+    texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if _is_text(kind)]
+    unpacked = 0
+    for batch in pq.ParquetFile(path, read_dictionary=texts).iter_batches(batch_size=BATCH_ROWS):
+        unpacked += sum(map(_bytes_written_out, batch.columns))
+        if unpacked > most:
+            raise DataError(
+                f"{path}: would grow from {path.stat().st_size:,} to more than {most:,} bytes as it is read.",
+                hint="Its texts are repeated over and over. If that is meant, write it as .jsonl or in parts.",
+            )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind))
+
+
+def _bytes_written_out(column: pa.Array) -> int:
+    """Return the bytes of a column in memory, each row's text counted by itself."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).fill_null(0).take(column.indices)
+    return int(pc.sum(lengths).as_py() or 0)
 
 
 def from_arrow(table: pa.Table, *, source: str) -> Table:
@@ -191,7 +236,7 @@ def from_arrow(table: pa.Table, *, source: str) -> Table:
 def _hub_features(metadata: Mapping[bytes, bytes]) -> Mapping[str, Any]:
     """Return what the library ``datasets`` notes about the columns; nothing where its note is not readable."""
     try:
-        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        features = decoded(metadata.get(b"huggingface", b"{}").decode())["info"]["features"]
     except (ValueError, KeyError, TypeError):
         return {}
     return features if isinstance(features, dict) else {}

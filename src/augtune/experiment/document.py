@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,11 @@ from augtune.core.errors import SettingsError
 from augtune.core.files import read_text
 
 __all__ = ["assign", "copied", "dump", "override", "read", "value_of"]
+
+LONGEST = 1_000_000  # characters; a file of rows taken for an experiment file would be read for minutes
+MOST_VALUES = 200_000
+DEEPEST = 100
+SHOWN = 200
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -35,14 +40,48 @@ def value_of(text: str) -> Any:
 
 
 def _load(text: str, *, where: str) -> Any:
+    if len(text) > LONGEST:
+        raise SettingsError(f"{where[:SHOWN]}: {len(text):,} characters are no settings; at most {LONGEST:,} are read.")
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        value = YAML(typ="safe", pure=True).load(text)
+        _check(value)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f": line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise SettingsError(f"{where}{place}: not YAML: {error.problem or error.context}") from error
     except YAMLError as error:
         raise SettingsError(f"{where}: not YAML: {error}") from error
+    except RecursionError as error:
+        raise SettingsError(f"{where}: not readable: nested too deeply, or within itself.") from error
+    # What the library's constructors raise on a value that is none of its tag: !!int x, a date of month 13
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        raise SettingsError(f"{where}: not YAML: {type(error).__name__}: {error}") from error
+    return value
+
+
+def _check(value: Any) -> None:
+    """Refuse what is small in a file and endless in memory (aliases of aliases), and halves of characters.
+
+    Raises:
+        ValueError: If it has more than ``MOST_VALUES`` values once its aliases are written out.
+        UnicodeEncodeError: If a text in it has half of a surrogate pair.
+        RecursionError: If it is nested deeper than ``DEEPEST``, or within itself.
+    """
+    left = [(value, 0)]
+    seen = 0
+    while left:
+        one, depth = left.pop()
+        seen += 1
+        if seen > MOST_VALUES:
+            raise ValueError(f"more than {MOST_VALUES:,} values; aliases repeat what they stand for")
+        if depth > DEEPEST:
+            raise RecursionError
+        if isinstance(one, str):
+            one.encode()
+        elif isinstance(one, Mapping):
+            left.extend((part, depth + 1) for pair in one.items() for part in pair)
+        elif isinstance(one, Sequence | Set) and not isinstance(one, bytes):
+            left.extend((part, depth + 1) for part in one)
 
 
 def dump(document: Mapping[str, Any]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -81,6 +80,7 @@ class RunFolder:
                 f"{self.path}: is not empty and was not made by augtune.",
                 hint="Choose another --out or another name; nothing was changed.",
             )
+        _refuse_links(self.path)
         if not marker.exists():
             write_json(marker, {"schema": 1, "name": self.name})
         with _locked(self.path / ".lock"):
@@ -156,6 +156,22 @@ class RunFolder:
                     shutil.rmtree(folder)
 
 
+def _refuse_links(folder: Path) -> None:
+    """See that nothing in a folder is a link: what a run empties and writes there would be somebody else's.
+
+    Raises:
+        StorageError: If something is.
+    """
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            if os.path.islink(os.path.join(place, name)):
+                raise StorageError(
+                    f"{os.path.join(place, name)}: is a symbolic link; augtune makes none in a run folder, and follows "
+                    "none.",
+                    hint="Take it away, or choose another --out; nothing was changed.",
+                )
+
+
 def _empty(folder: Path) -> None:
     """Remove what a stage that was cut off left, but for its checkpoints, with which it carries on."""
     for path in folder.iterdir() if folder.exists() else ():
@@ -199,13 +215,15 @@ def _valid(folder: Path) -> Mapping[str, Any] | None:
     Sizes are compared always, hashes of files under 16 MiB: a cut-off file shows in its size.
     """
     try:
-        stamp = json.loads((folder / STAMP).read_bytes())
+        stamp = read_json(folder / STAMP)
         for name, (size, digest) in stamp["files"].items():
             path = folder / name
+            if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file() or path.is_symlink():
+                return None
             if path.stat().st_size != size or (size < 1 << 24 and _seal(path)[1] != digest):
                 return None
         return dict(stamp["notes"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

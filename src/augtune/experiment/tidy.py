@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from augtune.core.cells import csv_text
 from augtune.core.files import atomic_write
 from augtune.experiment.arms import COLUMNS
 from augtune.experiment.outcomes import ArmOutcome
@@ -19,7 +19,8 @@ def write_csv(path: Path, results: Mapping[str, Any], outcomes: Mapping[str, Arm
 
     A metric of a label has the label in ``label``. Every axis of a sweep has a column, empty for an arm that is not on
     it. ``usd`` is what the arm's rows cost, all draws together; ``seconds`` is the training with that seed. Where
-    settings were searched for, ``search_seconds`` is what that took, all trials together.
+    settings were searched for, ``search_seconds`` is what that took, all trials together. No text is a formula to a
+    spreadsheet: see ``core.cells``.
 
     Args:
         path: The file.
@@ -27,16 +28,16 @@ def write_csv(path: Path, results: Mapping[str, Any], outcomes: Mapping[str, Arm
         outcomes: What came of each arm, by name.
     """
     axes = list(dict.fromkeys(axis for outcome in outcomes.values() for axis in outcome.plan.axes))
+    is_searched = any(outcome.search is not None for outcome in outcomes.values())
+    last = COLUMNS[5:] if is_searched else COLUMNS[5:-1]
+    rows: list[dict[str, Any]] = []
+    for arm, values in results["arms"].items():
+        outcome = outcomes[arm]
+        for number, scores in enumerate(values["per_seed"]):
+            own = {**outcome.plan.axes, **_facts(outcome, number, values), "arm": arm, "seed": scores["seed"]}
+            rows += ({**own, **row} for row in _values(values["mean"], scores))
     with atomic_write(path) as stream:
-        is_searched = any(outcome.search is not None for outcome in outcomes.values())
-        last = COLUMNS[5:] if is_searched else COLUMNS[5:-1]
-        writer = csv.DictWriter(stream, [*COLUMNS[:5], *axes, *last], extrasaction="ignore")
-        writer.writeheader()
-        for arm, values in results["arms"].items():
-            outcome = outcomes[arm]
-            for number, scores in enumerate(values["per_seed"]):
-                own = {**outcome.plan.axes, **_facts(outcome, number, values), "arm": arm, "seed": scores["seed"]}
-                writer.writerows({**own, **row} for row in _values(values["mean"], scores))
+        stream.write(csv_text(rows, [*COLUMNS[:5], *axes, *last]))
 
 
 def _values(metrics: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import Field, model_validator
 from augtune.core import seeds
 from augtune.core.dataset import Dataset, Example, HumanDataset
 from augtune.core.errors import DataError
+from augtune.core.json_text import decoded
 from augtune.core.labels import Labels
 from augtune.core.outcomes import Dropped, Generation
 from augtune.core.settings import Settings, suggestion
@@ -297,14 +297,14 @@ class _Rows:
             return None
         labels = self.labels
         try:
-            value = json.loads(value) if isinstance(value, str) else value
+            value = decoded(value) if isinstance(value, str) else value
             values = (
                 [float(value.get(label) or 0) for label in labels]
                 if isinstance(value, dict)
                 else list(map(float, value))
             )
             known = not isinstance(value, dict) or all(name in labels for name in value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             values, known = [], False
         total = sum(values)
         good = known and len(values) == len(labels) and all(0 <= p <= 1 for p in values)

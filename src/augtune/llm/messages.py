@@ -145,6 +145,8 @@ class Request:
         known = dict(value)
         if "messages" in known:
             known["messages"] = tuple(Message(m["role"], m["content"]) for m in known["messages"])
+            if not all(isinstance(message.content, str) for message in known["messages"]):
+                raise TypeError("a message is a text")
         for name in ("stop", "continuations"):
             if name in known:
                 known[name] = tuple(known[name])
@@ -226,12 +228,22 @@ class Reply:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Reply:
-        """Return the reply a JSON object of ``to_json`` describes; only ``text`` is needed."""
+        """Return the reply a JSON object of ``to_json`` describes; only ``text`` is needed.
+
+        Raises:
+            ValueError, TypeError, KeyError: If it describes none.
+        """
         known = dict(value)
         if known.get("logprobs") is not None:
             known["logprobs"] = tuple(_token(entry) for entry in cast("Sequence[Mapping[str, Any]]", known["logprobs"]))
         if known.get("scores") is not None:
             known["scores"] = tuple(Score(**entry) for entry in cast("Sequence[Mapping[str, Any]]", known["scores"]))
+        counts = [known.get(name, 0) for name in ("tokens_in", "tokens_out", "tokens_cached")]
+        if not isinstance(known.get("text"), str) or known.get("finish_reason", "stop") not in PROBLEMS:
+            raise ValueError("a reply has a text and a finish reason that is known")
+        if any(type(count) is not int or count < 0 for count in counts):
+            raise ValueError(f"tokens are counted from 0, got {counts}")
+        known["text"].encode()  # half of a surrogate pair, which JSON can name, is no character
         return cls(**known)
 
 

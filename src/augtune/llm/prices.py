@@ -21,7 +21,7 @@ __all__ = ["FREE", "Budget", "Price", "list_price", "listed_shutdown"]
 Unit = Literal["USD", "calls", "tokens"]
 
 MILLION = Decimal(1_000_000)
-BUDGET = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<scale>[kM])?\s*(?P<unit>USD|calls?|tokens?)")
+BUDGET = re.compile(r"(?P<amount>\d{1,15}(?:\.\d{1,9})?)\s*(?P<scale>[kM])?\s*(?P<unit>USD|calls?|tokens?)")
 SCALES = {None: 1, "k": 1_000, "M": 1_000_000}
 DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
 

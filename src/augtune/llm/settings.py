@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings, suggestion
 from augtune.llm.batch import BatchSettings
+from augtune.llm.keys import holds_secret
 from augtune.llm.messages import OWN_FIELDS, not_extra
 from augtune.llm.presets import PRESETS, MaxTokensField, Preset
 from augtune.llm.prices import FREE, Budget, Price, list_price
@@ -78,6 +79,10 @@ class LLMSettings(Settings):
             return None
         if not value.startswith(("http://", "https://")):
             raise ValueError(f"expected an address that starts with http:// or https://, got {value!r}")
+        if holds_secret(value):
+            raise ValueError(
+                "the address holds a password or a key; put it into the environment and name it in api_key_env"
+            )
         return value.rstrip("/")
 
     @field_validator("batch", mode="before")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 import time
@@ -12,8 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from augtune.core.errors import StorageError
+from augtune.core.errors import InputError, StorageError
 from augtune.core.fingerprint import canonical
+from augtune.core.json_text import decoded
 from augtune.llm.messages import Reply, Request
 from augtune.llm.payments import Payment
 from augtune.llm.providers.replay import Recorded
@@ -35,6 +35,13 @@ LATER = (  # tables that came after version 1's first files
     "CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, sender INTEGER NOT NULL, is_left INTEGER NOT NULL,"
     " usd TEXT, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL)",
 )
+COLUMNS = {
+    "replies": ["key", "request", "reply", "at"],
+    "payments": ["number", "key", "usd", "tokens_in", "tokens_out", "at"],
+    "jobs": ["name", "id", "is_done", "at"],
+    "job_calls": ["key", "job", "request"],
+    "claims": ["key", "sender", "is_left", "usd", "tokens_in", "tokens_out"],
+}
 
 
 class Store:
@@ -64,6 +71,7 @@ class Store:
     def _prepare(self) -> None:
         self._file.execute("PRAGMA busy_timeout = 30000")
         _patiently(self._file, "PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA trusted_schema = OFF")
         self._file.execute("PRAGMA synchronous = NORMAL")  # survives kill -9; a power cut may cost the last replies
         _patiently(self._file, "BEGIN IMMEDIATE")
         try:
@@ -79,14 +87,48 @@ class Store:
                 )
             for statement in LATER:
                 self._file.execute(statement)
+            self._check()
         finally:
             self._file.execute("COMMIT")
+
+    def _check(self) -> None:
+        """Refuse a file that does more than keep rows: triggers, views, or tables of ours with other columns.
+
+        Raises:
+            StorageError: If there is.
+        """
+        for kind, name in self._file.execute("SELECT type, name FROM sqlite_master").fetchall():
+            columns = [row[1] for row in self._file.execute("SELECT * FROM pragma_table_info(?)", (name,)).fetchall()]
+            if kind not in ("table", "index") or columns != COLUMNS.get(name, columns):
+                raise StorageError(
+                    f"{self.name}: holds a {kind} {name!r} that is not of a cache augtune wrote.",
+                    hint="It was made by something else; name another file in llm.cache.",
+                )
+
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[None]:
+        """Say what of the file it was that cannot be read.
+
+        Raises:
+            StorageError: If the block fails to read it.
+        """
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, InputError) as error:
+            raise StorageError(
+                f"{self.name}: what is kept under {str(key)[:12]!r} is no record that augtune wrote "
+                f"({type(error).__name__}: {str(error)[:200]}).",
+                hint="The file is damaged or was changed by something else; restore a copy, or remove it by hand.",
+            ) from error
 
     def get(self, key: str) -> Reply | None:
         """Return the reply kept under a key, or None."""
         with self._guard():
             row = self._file.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
-        return None if row is None else Reply.from_json(json.loads(row[0]))
+        if row is None:
+            return None
+        with self._reading(key):
+            return Reply.from_json(decoded(row[0]))
 
     def put(self, request: Request, reply: Reply) -> Reply:
         """Keep a reply and return the one that is kept: the first, where two processes asked the same thing."""
@@ -101,7 +143,9 @@ class Store:
             with self._guard():
                 row = self._file.execute("SELECT request, reply FROM replies WHERE key = ?", (key,)).fetchone()
             if row is not None:
-                yield Recorded(Request.from_json(json.loads(row[0])), Reply.from_json(json.loads(row[1])))
+                with self._reading(key):
+                    found = Recorded(Request.from_json(decoded(row[0])), Reply.from_json(decoded(row[1])))
+                yield found
 
     def pay(self, payment: Payment) -> None:
         """Keep a payment."""
@@ -114,13 +158,20 @@ class Store:
         """Return every payment made so far, by any process."""
         with self._guard():
             rows = self._file.execute("SELECT key, usd, tokens_in, tokens_out FROM payments ORDER BY number").fetchall()
-        return [Payment(key, None if usd is None else Decimal(usd), ins, outs) for key, usd, ins, outs in rows]
+        return [self._payment(*row) for row in rows]
+
+    def _payment(self, key: str, usd: str | None, ins: int, outs: int) -> Payment:
+        with self._reading(key):
+            paid = None if usd is None else Decimal(usd)
+            if (paid is not None and not (paid.is_finite() and paid >= 0)) or ins < 0 or outs < 0:
+                raise ValueError("a payment that is none")
+            return Payment(key, paid, ins, outs)
 
     def payments_after(self, number: int, key: str) -> list[Payment]:
         """Return what a call cost, of the payments made after the one with a number."""
         select = "SELECT usd, tokens_in, tokens_out FROM payments WHERE number > ? AND key = ? ORDER BY number"
         rows = self.execute(select, (number, key))
-        return [Payment(key, None if usd is None else Decimal(usd), ins, outs) for usd, ins, outs in rows]
+        return [self._payment(key, *row) for row in rows]
 
     @property
     def last_payment(self) -> int:

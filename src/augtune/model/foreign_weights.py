@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from augtune.core.errors import InputError
 from augtune.core.foreign import SAFETENSORS, told, weights_problem
+from augtune.core.untrusted import archive_problem
 
 __all__ = ["read_weights"]
 
@@ -45,6 +46,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(
             f"import: {path}: unknown kind of file {path.suffix!r}; known: {', '.join((SAFETENSORS, *PICKLES))}."
         )
+    grown = archive_problem(path)
+    if grown is not None:
+        raise InputError(f"import: {path} {grown}.", hint="Get the files again from a source that you trust.")
     try:
         with warnings.catch_warnings(action="ignore"):  # of torch's, on what it calls inside; the reading is the same
             found = torch.load(path, map_location="cpu", weights_only=True)

@@ -7,7 +7,6 @@ library's own loader gives such an ELECTRA model a head of random weights, and o
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,10 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 
 from augtune.core.errors import DataError, InputError
 from augtune.core.foreign import check_folder, told
+from augtune.core.json_text import decoded
 from augtune.core.labels import Labels
 from augtune.core.settings import suggestion
+from augtune.core.untrusted import config_problem
 from augtune.model import HEADS
 from augtune.model.classifier import Classifier
 from augtune.model.encoder import NEVER, load_tokenizer, longest_input, quiet
@@ -124,7 +125,7 @@ def _config(folder: Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = decoded(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"import: {path}: not readable as JSON: {error}.") from error
     if not isinstance(config, dict):
@@ -177,6 +178,11 @@ def _body(base: str, weights: Mapping[str, torch.Tensor], place: Path) -> Any:
     """Return the bare encoder of a configuration, filled with the given weights."""
     from augtune.core.encoders import locate
 
+    found = Path(locate(base))
+    size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+    problem = config_problem(found, weights=size) if found.is_dir() else None
+    if problem is not None:
+        raise InputError(f"import: encoder {base!r}: {problem}.", hint="Name the encoder the model was trained from.")
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
             body = AutoModel.from_config(

@@ -21,6 +21,7 @@ from augtune.core.files import read_json, write_json
 from augtune.core.foreign import weights_problem
 from augtune.core.labels import Labels
 from augtune.core.tables import Weights
+from augtune.core.untrusted import config_problem, link_problem
 from augtune.model import HEADS
 from augtune.model.averaged import Averaged
 from augtune.model.classifier import Classifier
@@ -207,6 +208,9 @@ def _classifier(folder: Path, about: Mapping[str, Any]) -> Classifier:
     # A bare name in folders written before heads had settings.
     head = HEADS.parse(about["head"], where=f"{folder / ABOUT}: head")
     own = not isinstance(head, PoolingHead)
+    problem = link_problem(folder) or config_problem(folder)
+    if problem is not None:
+        raise _damaged(folder, problem)
     for path in [folder / BODY] if own else [folder / BODY, folder / HEAD]:
         _check_weights(folder, path)
     kind = AutoModelForSequenceClassification if own else AutoModel

@@ -194,7 +194,7 @@ def test_labels_given_as_one_string_are_refused(folder):
         ({"text": "x", "label": ["a"]}, "expected a class name or a whole number as label (column 'label'), got ['a'].\n  " + MANY),
         (
             {"text": "x\ud83d", "label": "a"},
-            "the text (column 'text') holds half of a surrogate pair at character 1, which is no character.\n"
+            "half of a surrogate pair is no character (column 12).\n"
             "  The file was cut or escaped wrongly; write it again as UTF-8.",
         ),
         (

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from augtune.core.extras import need
+from augtune.core.json_text import decoded
 from augtune.llm.failures import CallError
+from augtune.llm.keys import hidden_in_reply
 from augtune.llm.messages import Reply, Request
 from augtune.llm.providers.openai import OpenAI
-from augtune.llm.providers.trouble import Place, failure_of, kind_of
+from augtune.llm.providers.trouble import READ, Place, failure_of, kind_of
 from augtune.llm.providers.wire_format import json_body, reply_of
 
 __all__ = ["BatchFiles", "BatchState", "endpoint_of", "line_of", "read_lines"]
@@ -98,15 +100,18 @@ class BatchFiles:
             raise CallError(f"batch: no whole reply from {provider.base_url} within {CALL_S} s.", "lost") from None
         except need("openai", extra="llm", to="call a language model").OpenAIError as error:
             raise failure_of(error, place) from None
+        text = hidden_in_reply(text, provider.key)
         if not is_json:
             return text
         try:
-            found = json.loads(text)
+            found = decoded(text)
             if isinstance(found, dict):
                 return found
         except ValueError:
             pass
-        raise CallError(f"batch: {provider.base_url} answered with no JSON object: {place.hide(text[:80])!r}", "lost")
+        raise CallError(
+            f"batch: {provider.base_url} answered with no JSON object: {place.hide(text[:READ])[:80]!r}", "lost"
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -130,7 +135,7 @@ def read_lines(text: str, requests: Mapping[str, Request]) -> dict[str, Reply | 
     found: dict[str, Reply | CallError] = {}
     for line in text.splitlines():
         try:
-            entry = json.loads(line)
+            entry = decoded(line)
             key = entry["custom_id"]
             request = requests[key]
         except (ValueError, TypeError, KeyError):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from pydantic import PrivateAttr
 
 from augtune.core.errors import InputError
 from augtune.core.extras import need
+from augtune.core.json_text import decoded
 from augtune.core.settings import Settings
 from augtune.llm.failures import CallError
-from augtune.llm.keys import read_key
+from augtune.llm.keys import hidden_in_reply, read_key
 from augtune.llm.messages import Reply, Request
 from augtune.llm.presets import MaxTokensField
-from augtune.llm.providers.trouble import Place, failure_of
+from augtune.llm.providers.trouble import READ, Place, failure_of
 from augtune.llm.providers.wire_format import json_body, reply_of
 
 __all__ = ["OpenAI"]
@@ -62,10 +62,7 @@ class OpenAI(Settings):
         except need("openai", extra="llm", to="call a language model").OpenAIError as error:
             # Not chained: the SDK's error may quote the key, and a traceback would print it.
             raise failure_of(error, place) from None
-        try:
-            return reply_of(json.loads(text), request)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-            raise _unreadable(text, place) from None
+        return _parsed(hidden_in_reply(text, self._key), request, place)
 
     @property
     def key(self) -> str:
@@ -89,6 +86,14 @@ class OpenAI(Settings):
             await client.close()
 
 
+def _parsed(text: str, request: Request, place: Place) -> Reply:
+    """Return the reply that a response's body holds."""
+    try:
+        return reply_of(decoded(text), request)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError):
+        raise _unreadable(text, place) from None
+
+
 def _cannot_score(place: Place) -> CallError:
     return CallError(
         f"{place.model}: the API writes replies and cannot score given texts.",
@@ -98,11 +103,11 @@ def _cannot_score(place: Place) -> CallError:
 
 
 def _unreadable(text: str, place: Place) -> CallError:
-    start = " ".join(text.split())[:80]
+    start = place.hide(" ".join(text[:READ].split()))[:80]
     if start[:1] == "<":
         return CallError(
             f"{place.model}: {place.base_url} answered with a web page instead of JSON.",
             "setup",
             hint="Check llm.base_url: it is the address of an API and ends in /v1 as a rule.",
         )
-    return CallError(f"{place.model}: the reply is not what the API gives: {place.hide(start)!r}", "lost")
+    return CallError(f"{place.model}: the reply is not what the API gives: {start!r}", "lost")

@@ -8,11 +8,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from augtune.llm.failures import CallError, Kind
+from augtune.llm.keys import hidden
 
-__all__ = ["Place", "failure_of", "kind_of", "retry_after_s"]
+__all__ = ["READ", "Place", "failure_of", "kind_of", "retry_after_s"]
 
 SETUP = {401, 402, 403, 404, 405, 410}
 PASSING = {408, 409, 425}
+READ = 20_000  # characters of an explanation that are looked at
 NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 
 
@@ -33,8 +35,8 @@ class Place:
     key: str = field(repr=False)
 
     def hide(self, text: str) -> str:
-        """Return the text without the key."""
-        return text.replace(self.key, "[key]") if self.key else text
+        """Return the text without the key, in whatever spelling."""
+        return hidden(text, self.key)
 
 
 def failure_of(error: Any, place: Place) -> CallError:
@@ -44,7 +46,7 @@ def failure_of(error: Any, place: Place) -> CallError:
         return _without_reply(error, place)
     code = getattr(error, "code", None)
     kind: Kind = kind_of(status, code)
-    said = place.hide(_said(error))
+    said = _said(error, place)
     return CallError(
         f"{place.model}: HTTP {status} from {place.base_url}: {said}",
         kind,
@@ -73,7 +75,7 @@ def kind_of(status: int, code: object) -> Kind:
     return "server" if status >= 500 or status in PASSING else "request"
 
 
-def _said(error: Any) -> str:
+def _said(error: Any, place: Place) -> str:
     body = error.body
     if isinstance(body, dict):
         inner = body.get("error", body)
@@ -81,7 +83,7 @@ def _said(error: Any) -> str:
         text = str(message or body)
     else:
         text = str(body or error.response.text or "no explanation")
-    text = " ".join(text.split())
+    text = place.hide(" ".join(text[:READ].split()))  # before it is cut: half a key is not hidden that easily
     if text[:1] == "<":
         return "a web page"
     return text if len(text) <= 300 else text[:299] + "…"
