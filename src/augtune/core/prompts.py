@@ -7,15 +7,17 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from jinja2 import StrictUndefined, Template
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2.sandbox import SandboxedEnvironment, SecurityError
 
 from augtune.core.errors import InputError
+from augtune.core.files import read_text
 
-__all__ = ["Prompt", "folded", "listed", "read"]
+__all__ = ["Prompt", "folded", "listed", "parser", "read"]
 
 FRONT = re.compile(r"---\n(?P<front>.*?)\n---\n(?P<body>.*)", re.DOTALL)
 FIELDS = ("id", "version", "language")
@@ -35,15 +37,34 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
+class _Environment(SandboxedEnvironment):
+    """A sandbox in which a prompt that somebody else wrote cannot fill the memory by multiplying either."""
+
+    intercepted_binops = frozenset(["*", "**"])
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Return a product of numbers.
+
+        Raises:
+            SecurityError: For a power, or where a factor is no number.
+        """
+        if operator == "**" or not all(isinstance(factor, Real) for factor in (left, right)):
+            raise SecurityError(f"a prompt multiplies numbers, and nothing else: {operator}")
+        return left * right
+
+
 @functools.cache
 def _environment() -> SandboxedEnvironment:
     # Prompts are plain text for a model, so nothing is escaped as HTML: a model should read & and not &amp;.
-    environment = SandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = _Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
     environment.filters["folded"] = folded
     environment.filters["listed"] = listed
     return environment
+
+
+def parser() -> SandboxedEnvironment:
+    """Return what prompts are parsed with, to see what one is made of."""
+    return _environment()
 
 
 @functools.lru_cache(maxsize=64)
@@ -87,7 +108,7 @@ def read(path: Path) -> Prompt:
     Raises:
         InputError: If the file's front matter is not ``id``, ``version`` and ``language``.
     """
-    found = FRONT.fullmatch(path.read_text(encoding="utf-8"))
+    found = FRONT.fullmatch(read_text(path))
     if found is None:
         raise InputError(f"{path}: expected front matter between two lines of '---', got none.")
     pairs = [line.partition(":") for line in found["front"].splitlines()]

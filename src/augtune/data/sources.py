@@ -13,6 +13,8 @@ from augtune.data.tables import NotATableError, Table
 
 __all__ = ["Source", "read_source"]
 
+LONGEST_PATH = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -42,6 +44,8 @@ def read_source(source: str | Path) -> Source:
         short = ":".join([name.path.rstrip("/").split("/")[-1], *([name.config] if name.config else [])])
         return Source(short, _by_split(hub.read_hub(source), source), may_lack_labels=True)
     path = Path(source).expanduser()
+    if len(str(path)) > LONGEST_PATH:
+        raise DataError(f"{str(path)[:60]}…: a path of {len(str(path)):,} characters names no file.")
     if path.is_dir():
         name_of_folder = path.resolve().name
         if hub.is_saved(path):

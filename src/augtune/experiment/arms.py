@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -35,7 +36,9 @@ __all__ = [
     "folder_of",
     "merge",
     "misfits",
+    "name_problem",
     "read_arm",
+    "same_folder",
 ]
 
 COLLABORATION_TASKS: tuple[TaskName, ...] = ("single_label", "ordinal")
@@ -52,6 +55,9 @@ COLUMNS = (
 
 Axes = Mapping[str, str | int | float | bool | None]
 """Where an arm stands, by axis: what tables and charts group it by."""
+
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+LONGEST_NAME = 120  # bytes; file systems take 255, and files beside it have the name with more to it
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Settings)
@@ -104,6 +110,25 @@ class ArmPlan:
 def folder_of(arm: str) -> str:
     """Return the folder name of an arm: every character but letters, digits, spaces and ``. _ + -`` becomes ``_``."""
     return re.sub(r"[^\w .+-]", "_", arm)
+
+
+def name_problem(name: str) -> str | None:
+    """Return why a name can be no folder, or None.
+
+    Args:
+        name: Of an arm or an experiment.
+    """
+    folder = folder_of(name)
+    if not name.strip() or folder.strip(". ") == "":
+        return f"{name!r} can be no folder's name; give it letters or digits"
+    if len(folder.encode("utf-8", "replace")) > LONGEST_NAME:
+        return f"a name of {len(name)} characters is too long for a folder; give it a shorter one"
+    return None if UNSEEN.search(name) is None else f"{name!r} has characters that cannot be seen; leave them out"
+
+
+def same_folder(name: str) -> str:
+    """Return what two names have in common that share a folder, here or on systems that look over case and accents."""
+    return unicodedata.normalize("NFKC", folder_of(unicodedata.normalize("NFC", name))).casefold()
 
 
 def beside(base: Path, text: str) -> str:

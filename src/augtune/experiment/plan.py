@@ -6,6 +6,7 @@ generators, curation steps and training settings.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,17 @@ from augtune.evaluation import METRICS
 from augtune.evaluation.metrics import Metric
 from augtune.evaluation.settings import EvaluateSettings
 from augtune.experiment import document
-from augtune.experiment.arms import ArmPlan, attempt, beside, file_of, folder_of, misfits, read_arm
+from augtune.experiment.arms import (
+    ArmPlan,
+    attempt,
+    beside,
+    file_of,
+    folder_of,
+    misfits,
+    name_problem,
+    read_arm,
+    same_folder,
+)
 from augtune.experiment.data_settings import DataSettings
 from augtune.experiment.kinds import KINDS, check_kinds
 from augtune.experiment.ray_settings import RaySettings
@@ -208,10 +219,7 @@ def _prepared(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str]) -> None:
     names = [arm.name for arm in arms]
-    folders = [arm.folder for arm in arms]
-    for name in names:
-        if folders.count(folder_of(name)) > 1:
-            problems.append(f"arms.{name}: another arm has the same folder name {folder_of(name)!r}; rename one")
+    _check_names(experiment.name, names, problems)
     asking = [generator.kind for arm in arms for generator in arm.generators if generator.needs_llm]
     asking += [step.kind for arm in arms for step in arm.steps if step.needs_llm]
     asking += [arm.kind.kind for arm in arms if arm.kind is not None and arm.kind.needs_llm]
@@ -253,6 +261,18 @@ def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str])
     for arm in arms:
         if data.validation == "none" and (asked := arm.settings.measured()):
             problems.append(f"arms.{arm.name}: train.{asked} needs rows to select on; set data.validation")
+
+
+def _check_names(name: str, arms: Sequence[str], problems: list[str]) -> None:
+    """Note names that can be no folders, and arms that would share one."""
+    folders = Counter(map(same_folder, arms))
+    if (problem := name_problem(name)) is not None:
+        problems.append(f"name: {problem}")
+    for arm in arms:
+        if (problem := name_problem(arm)) is not None:
+            problems.append(f"arms: {problem}")
+        if folders[same_folder(arm)] > 1:
+            problems.append(f"arms.{arm}: another arm has the same folder name {folder_of(arm)!r}; rename one")
 
 
 def _check_draws(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str]) -> None:

@@ -33,6 +33,7 @@ __all__ = ["HasFolder", "RunView", "read_run"]
 T = TypeVar("T")
 
 SCHEMA = 1
+LONGEST_NAME = 120  # characters of an arm's name, which is a folder's too
 
 
 @runtime_checkable
@@ -249,6 +250,9 @@ def _checked_json(path: Path) -> Mapping[str, Any]:
 
 def _check_agreement(view: RunView) -> None:
     path = view.folder / "details.json"
+    for arm in view.arms:
+        if not arm.strip(". ") or len(arm) > LONGEST_NAME:
+            raise DataError(f"{view.folder / 'results.json'}: {arm[:60]!r} is no name of an arm.")
     missing = [arm for arm in view.arms if arm not in view.details.arms]
     if missing:
         raise DataError(f"{path}: no arm {missing[0]!r}, which results.json has.", hint="Run the experiment again.")
