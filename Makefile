@@ -1,8 +1,9 @@
 # The words of this project. Each works alone from a fresh clone and may be run again at any time.
 #
-#   make demo     set up, run the example, name the report      make check    ruff, mypy, import-linter
+#   make demo     set up, run the example, name the report      make check    ruff, mypy, import-linter, bandit
 #   make test     set up, run the tests                         make fix      format and repair what ruff can
 #   make docs     build the documentation as a site         make clean    remove what was made here (the runs too)
+#   make audit    ask PyPI's advisories about every pinned dependency (needs the network; CI does not run it)
 #
 # PYTHON=python3.12        another Python than python3 (3.11 or newer)
 # PIP_ARGS="..."           passed to every pip install. On Linux the default torch build brings CUDA libraries of several
@@ -20,7 +21,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CODE := src tests benchmarks docs/conf.py docs/generate.py
 
-.PHONY: help demo test check docs fix clean
+.PHONY: help demo test check audit docs fix clean
 .DELETE_ON_ERROR:
 
 help:
@@ -37,6 +38,11 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src
+
+audit: $(VENV)/installed-dev
+	$(PIP) install $(PIP_ARGS) -c constraints.txt -e '.[audit]'
+	$(BIN)/pip-audit --disable-pip --no-deps --requirement constraints.txt
 
 docs: $(VENV)/installed-dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html

@@ -108,7 +108,7 @@ class Form:
         except FAILURES as error:
             raise InputError(
                 f"form {self.name!r}: cannot be filled in: {type(error).__name__}: {error}",
-                hint="A form shows what it is given, in loops, conditions and filters; it computes and includes nothing.",
+                hint="A form shows what it is given, in loops, conditions and filters; it computes nothing.",
             ) from error
         return tuple(turns)
 

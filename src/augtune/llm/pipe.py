@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from augtune.core.errors import AugtuneError, ExtraError, InputError, ProviderError, StorageError
 from augtune.llm.failures import CallError
@@ -31,8 +31,7 @@ class Lines(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way out."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # asyncio's own type names the base of all kinds
 
     def data_received(self, data: bytes) -> None:
         """Hand on the whole lines; half a line waits for its other half, for ever if need be."""

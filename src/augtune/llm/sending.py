@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import subprocess
+import subprocess  # our own program, no shell, fixed arguments  # nosec B404
 import sys
 import tempfile
 import threading
@@ -209,7 +209,7 @@ class _Helper:
         self._here, there = socket.socketpair()
         self._said: IO[bytes] = tempfile.TemporaryFile()
         try:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # nosec B603
                 [sys.executable, "-P", "-m", "augtune.llm.sender", str(there.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

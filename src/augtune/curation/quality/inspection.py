@@ -187,13 +187,13 @@ class _Inspected:
 
         The drift of either is from one half of the human rows: that of as many synthetic rows, and of the other half.
         """
-        random = generator(self.seed, "inspect", "wording", "all" if label is None else label)
+        drawing = generator(self.seed, "inspect", "wording", "all" if label is None else label)
         size, half = min(len(own), len(human) or len(own), self.settings.sample), len(human) // 2
         half = min(half, len(own), self.settings.sample)
         drawn = []
         for _ in range(self.settings.draws):
-            some = [self.made.words[i] for i in random.choice(own, size, replace=False)] if len(own) else []
-            mixed = [self.human.words[i] for i in random.permutation(human)]
+            some = [self.made.words[i] for i in drawing.choice(own, size, replace=False)] if len(own) else []
+            mixed = [self.human.words[i] for i in drawing.permutation(human)]
             drawn.append(
                 (_told(some, mixed[:half], half), _told(mixed[:size], mixed[half : 2 * half], half, mixed[:half]))
             )

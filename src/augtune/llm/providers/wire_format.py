@@ -10,18 +10,11 @@ from augtune.llm.messages import FinishReason, Reply, Request, TokenLogprobs
 
 __all__ = ["json_body", "reply_of"]
 
+STOPPED = (None, "stop", "eos", "eos_token", "end_turn", "stop_sequence")  # some servers leave it out
 FINISH: dict[str | None, FinishReason] = {
-    None: "stop",  # some servers leave it out
-    "stop": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "content_filter": "refusal",
-    "refusal": "refusal",
-    "safety": "refusal",
+    **dict.fromkeys(STOPPED, "stop"),
+    **dict.fromkeys(("length", "max_tokens"), "length"),
+    **dict.fromkeys(("content_filter", "refusal", "safety"), "refusal"),
 }
 SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed")
 LEAST_LOGPROB = -9999.0
