@@ -6,6 +6,7 @@ Shapes: ``N`` passages, ``D`` of them in a block, ``W`` shingles of a text, ``K`
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ class Sketches:
         return len(self.columns[0])
 
     def _sketch(self, texts: list[Shingles], block: np.ndarray, rows: np.ndarray, functions: _Functions) -> None:
-        least: np.ndarray | None = None
+        found: list[np.ndarray] = []
         for side, each in enumerate(texts):
             table = each.table(block)
             self.sizes[side, rows] = distinct(table)
@@ -145,10 +146,8 @@ class Sketches:
             # each of two Jaccard similarities is at least t, that of the marked union is too: it is their mediant.
             mixed = _mixed(table | np.uint64(side << 63))
             self.bits[side, rows] = _marks(mixed)
-            found = functions.minima(mixed)
-            least = found if least is None else np.minimum(least, found)
-        assert least is not None
-        self.keys[:, rows] = functions.folded(least)
+            found.append(functions.minima(mixed))
+        self.keys[:, rows] = functions.folded(functools.reduce(np.minimum, found))
 
 
 class _Functions:
