@@ -12,13 +12,14 @@ from augtune.collaboration.forms import Shown, find_form
 from augtune.core.dataset import Example, HumanDataset
 from augtune.core.errors import AugtuneError, DataError, InputError, SettingsError
 from augtune.core.labels import Labels
-from augtune.core.replies import ReplyError, distribution, object_in
+from augtune.core.replies import ReplyError, distribution, label_named, object_in
 from augtune.core.view import view_labels
 from augtune.data import grammar, load
 from augtune.data.tables import parse_jsonl, read
 from augtune.experiment import document
 from augtune.experiment.plan import read_plan
 from augtune.llm.prices import Budget
+from augtune.llm.providers.trouble import retry_after_s
 
 DEEP = "[" * 100_000
 DIGITS = "9" * 5_000
@@ -280,3 +281,28 @@ def test_text_that_is_a_template_is_shown_as_it_is(tmp_path):
     text = "{{ 7 * 7 }}{% for x in y %}{# c #} ${7*7} <<user>>"
     shown = find_form(str(path)).messages(Shown(text), Labels(("{{ 1 }}", "b")))
     assert [turn.content for turn in shown] == [f"{text} / '{{{{ 1 }}}}' or 'b'"]
+
+
+# ---- replies and settings that took their readers minutes
+
+
+@pytest.mark.parametrize("reply", ['"' * 1_000_000, "[" * 500_000 + "spam" + "]" * 500_000, "*" * 10**6 + "x" * 99])
+def test_reply_of_a_million_marks_is_read_at_once(reply):
+    before = time.process_time()
+    assert label_named(reply, {"spam": "spam", "ham": "ham"}) == ("spam" if "spam" in reply else None)
+    assert time.process_time() - before < 2
+
+
+def test_reply_that_is_nothing_but_marks_may_be_a_label():
+    assert label_named('"[]"', {"empty": "[]", "full": "x"}) == "empty"
+
+
+@pytest.mark.parametrize("text", ["[" * 900_000, "{" * 900_000, "- " * 400_000, "? " * 400_000])
+def test_yaml_of_endless_nesting_is_refused_at_once(text):
+    before = time.process_time()
+    assert refused(SettingsError, document.value_of, text).endswith("not readable: nested too deeply.")
+    assert time.process_time() - before < 2
+
+
+def test_wait_that_no_clock_can_count_is_no_wait():
+    assert retry_after_s({"retry-after": f"Wed, -1 Oct 0 {'9' * 25}:28:00 GMT"}) is None

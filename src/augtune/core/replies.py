@@ -15,6 +15,7 @@ __all__ = ["ReplyError", "distribution", "label_named", "object_in", "word_key"]
 AROUND = " *_.,;:!\"'`´‘’‚‛“”„‟«»‹›「」『』《》＂()[]<>"
 FENCE = re.compile(r"```[A-Za-z]*[ \t]*\n(?P<body>.*?)\n?\s*```", re.DOTALL)
 SHOWN = 60
+LONGEST_MARKS = 100  # characters of a reply that is nothing but marks; a label may be one
 PERCENT = 100.0
 SUM_TOLERANCE = 0.1  # a model's sum; beyond it the numbers are marks for each label and no distribution
 
@@ -46,10 +47,15 @@ def label_named(reply: str, words: Mapping[str, str], *, label_type: str = "labe
 
 def _peeled(form: str, known: Mapping[str, str]) -> str | None:
     """Return the label of a form with as little as possible taken away around it: ``"C#".`` may be the label ``C#``."""
-    left = len(form) - len(form.lstrip(AROUND))
-    right = len(form) - len(form.rstrip(AROUND))
-    for cut in range(left + right + 1):
-        for start in range(max(cut - right, 0), min(cut, left) + 1):
+    whole, longest = len(form), max(map(len, known), default=0)
+    left, right = whole - len(form.lstrip(AROUND)), whole - len(form.rstrip(AROUND))
+    if whole - left - right > longest or (left == whole and whole > LONGEST_MARKS):
+        return None
+    # What is left over is no longer than a label and has in it all that is no mark: a reply of a million quotes is read
+    # in no time.
+    for cut in range(max(whole - longest, 0), left + right + 1):
+        first = max(cut - right, 0, left - longest if left < whole else 0)
+        for start in range(first, min(cut, left) + 1):
             label = known.get(form[start : len(form) - (cut - start)])
             if label is not None:
                 return label

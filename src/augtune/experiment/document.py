@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ LONGEST = 1_000_000  # characters; a file of rows taken for an experiment file w
 MOST_VALUES = 200_000
 DEEPEST = 100
 SHOWN = 200
+BRACKET = re.compile(r"[\[\]{}]")
+NESTED = re.compile(r"(?:[-?:][ \t]+){100}")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -42,6 +45,8 @@ def value_of(text: str) -> Any:
 def _load(text: str, *, where: str) -> Any:
     if len(text) > LONGEST:
         raise SettingsError(f"{where[:SHOWN]}: {len(text):,} characters are no settings; at most {LONGEST:,} are read.")
+    if _is_deep(text):
+        raise SettingsError(f"{where}: not readable: nested too deeply.")
     try:
         value = YAML(typ="safe", pure=True).load(text)
         _check(value)
@@ -57,6 +62,18 @@ def _load(text: str, *, where: str) -> Any:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise SettingsError(f"{where}: not YAML: {type(error).__name__}: {error}") from error
     return value
+
+
+def _is_deep(text: str) -> bool:
+    """Tell whether brackets or dashes nest so deeply that reading them takes the library minutes."""
+    if NESTED.search(text):
+        return True
+    depth = 0
+    for mark in BRACKET.findall(text):
+        depth = depth + 1 if mark in "[{" else max(depth - 1, 0)
+        if depth > DEEPEST:
+            return True
+    return False
 
 
 def _check(value: Any) -> None:

@@ -116,7 +116,7 @@ def retry_after_s(headers: Any) -> float | None:
         except ValueError:
             try:
                 seconds = parsedate_to_datetime(value).timestamp() - time.time()
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 continue
         if seconds == seconds and seconds != float("inf"):
             return max(0.0, seconds)
