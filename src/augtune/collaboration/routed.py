@@ -20,7 +20,7 @@ from augtune.collaboration.settings import AskSettings
 from augtune.core.dataset import Dataset, Example, HumanDataset
 from augtune.core.encoders import DEFAULT_ENCODER
 from augtune.core.errors import DataError, InputError, StorageError
-from augtune.core.files import atomic_write, read_json, read_jsonl, read_text, write_json, write_jsonl
+from augtune.core.files import atomic_write, make_folder, read_json, read_jsonl, read_text, write_json, write_jsonl
 from augtune.core.labels import Labels
 from augtune.core.settings import Settings
 from augtune.core.tables import Predictions
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["ExampleSettings", "Predictor", "RoutedModel", "independent_form"]
 
 ABOUT, MODEL, POOL, FORM = "router.json", "model", "examples.jsonl", "form.jinja2"
+UNFINISHED = ".unfinished"  # in a folder whose writing was cut off
 # Where replies are kept and what may be spent is up to who serves the model, not to who made it.
 LEFT_OUT = {"budget", "cache", "replay"}
 
@@ -183,10 +184,12 @@ class RoutedModel:
             StorageError: If it cannot be written, or the folder holds something else.
         """
         place = Path(folder)
-        if place.exists() and not (place / ABOUT).is_file() and (not place.is_dir() or any(place.iterdir())):
+        is_ours = (place / ABOUT).is_file() or (place / UNFINISHED).is_file()
+        if place.exists() and not is_ours and (not place.is_dir() or any(place.iterdir())):
             raise StorageError(f"{place}: holds something that is no routed model; it was left alone.")
         try:
-            place.mkdir(parents=True, exist_ok=True)
+            make_folder(place)
+            (place / UNFINISHED).touch()
             (place / ABOUT).unlink(missing_ok=True)
             if self.pool is None:
                 (place / POOL).unlink(missing_ok=True)
@@ -209,6 +212,7 @@ class RoutedModel:
             "llm": llm,
         }
         write_json(place / ABOUT, about)
+        (place / UNFINISHED).unlink()
         return place
 
     @classmethod

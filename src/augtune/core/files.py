@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from augtune.core.errors import DataError, StorageError
+from augtune.core.errors import AugtuneError, DataError, StorageError
 from augtune.core.json_text import decoded
 
 __all__ = [
     "append_jsonl",
     "atomic_path",
     "atomic_write",
+    "cut_tail",
+    "make_folder",
     "read_json",
     "read_jsonl",
     "read_text",
+    "sync",
+    "system_errors",
     "write_json",
     "write_jsonl",
 ]
+
+
+HINT = "Free some space or choose another folder, then run the same command again; nothing was lost."
+# What a file system answers that cannot sync a folder, or takes no folder to be read.
+CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EISDIR}
 
 
 @contextmanager
@@ -43,37 +54,75 @@ def atomic_write(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Name a file beside ``path``, to be written by whatever the block calls; it then replaces ``path``, synced.
 
+    Its content is on disk before it has the name, and its name is on disk before this returns: what is written after
+    it, such as the stamp of a stage, is never there without it, also when the power fails.
+
     Raises:
         StorageError: If the system cannot write it (disk full, no permission); ``path`` is as it was before.
     """
     name: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
         os.close(handle)
         yield Path(name)
-        _sync(name)
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)
+        sync(name)
         os.replace(name, path)
+        sync(path.parent)
     except OSError as error:
         _remove(name)
-        raise StorageError(
-            f"{path}: cannot be written: {error.strerror or error}",
-            hint="Free some space or choose another folder, then run the same command again; nothing was lost.",
-        ) from error
+        raise StorageError(f"{path}: cannot be written: {error.strerror or error}", hint=HINT) from error
     except BaseException:
         _remove(name)
         raise
 
 
-def _sync(name: str) -> None:
-    handle = os.open(name, os.O_RDONLY)
+def sync(path: Path | str) -> None:
+    """Return once a file's content, or the list of names in a folder, is on the disk.
+
+    Raises:
+        OSError: If it cannot be put there. A file system that cannot sync folders at all is taken as it is.
+    """
+    is_folder = os.path.isdir(path)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if not (is_folder and error.errno in CANNOT_SYNC):
+            raise
+
+
+@contextmanager
+def system_errors() -> Iterator[None]:
+    """Raise as an OSError what libraries written in Rust tell in words only: ``... (os error 28)``.
+
+    tokenizers raises a bare ``Exception`` where the disk is full, safetensors one of its own.
+    """
+    try:
+        yield
+    except Exception as error:
+        number = None if isinstance(error, OSError | AugtuneError) else re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, and have each of their names on the disk.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync(path.parent)
 
 
 def _remove(name: str | None) -> None:
@@ -97,17 +146,56 @@ def write_jsonl(path: Path, values: Iterable[Any]) -> None:
 
 
 def append_jsonl(path: Path, value: Any) -> None:
-    """Append one JSON object as one line in a single system call."""
+    """Append one JSON object as one line, whole or not at all.
+
+    Raises:
+        StorageError: If the system cannot write it; what a full disk took of the line is taken away again.
+    """
     line = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            os.write(handle, line.encode())
+            _append(handle, line.encode())
         finally:
             os.close(handle)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise StorageError(f"{path}: cannot be written: {error.strerror or error}", hint=HINT) from error
+
+
+def _append(handle: int, line: bytes) -> None:
+    """Write all of a line; a disk that fills up takes a part of it first and refuses the rest."""
+    before, rest = os.fstat(handle).st_size, line
+    try:
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+    except OSError:
+        os.ftruncate(handle, before)
+        raise
+
+
+def cut_tail(path: Path) -> None:
+    """Take away a last line without an end, which a process left that was killed while it wrote; others stay.
+
+    Raises:
+        StorageError: If the file is there and cannot be written.
+    """
+    try:
+        with path.open("r+b") as stream:
+            end = place = stream.seek(0, os.SEEK_END)
+            newline = -1
+            while place > 0 and newline < 0:
+                start = max(0, place - (1 << 16))
+                stream.seek(start)
+                newline = stream.read(place - start).rfind(b"\n")
+                place = start
+            whole = place + newline + 1
+            if whole < end:
+                stream.truncate(whole)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror or error}", hint=HINT) from error
 
 
 def read_text(path: Path) -> str:

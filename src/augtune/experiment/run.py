@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from augtune.core.encoders import locate
 from augtune.core.errors import SettingsError
-from augtune.core.files import atomic_write, write_json, write_jsonl
+from augtune.core.files import atomic_write, sync, write_json, write_jsonl
 from augtune.experiment import document
 from augtune.experiment.collaborating import Collaborating
 from augtune.experiment.kinds import KINDS
@@ -93,9 +93,7 @@ def run(
         for warning in warnings:
             store.event("warning", message=warning)
         warnings += trained.inspecting.warnings  # told already, before training
-        write_json(store.path / "details.json", details_of(plan, human, outcomes, results, warnings))
-        write_csv(store.path / "results.csv", results, {outcome.plan.name: outcome for outcome in outcomes})
-        write_json(store.path / "results.json", results)
+        _write_results(store.path, results, details_of(plan, human, outcomes, results, warnings), outcomes)
         store.forget_others("train", "checker", "predict", "curate", "unseen", "route", "inspect")
         store.event("run-done", name=plan.experiment.name)
     return Results.read(store.path)
@@ -229,6 +227,25 @@ def _write_arm(path: Path, plan: Plan, outcome: ArmOutcome) -> None:
         write_jsonl(target, rows)
     else:
         target.unlink(missing_ok=True)
+
+
+def _write_results(
+    path: Path, results: Mapping[str, Any], details: Mapping[str, Any], outcomes: Sequence[ArmOutcome]
+) -> None:
+    """Put the files that speak of all arms in place together.
+
+    All are on the disk before the first of an earlier run is touched, and ``results.json``, by which a run is known to
+    be finished, goes first and comes back last: results are never read beside details of another run.
+    """
+    part = path / ".results.part"
+    write_json(part / "details.json", details)
+    write_csv(part / "results.csv", results, {outcome.plan.name: outcome for outcome in outcomes})
+    write_json(part / "results.json", results)
+    (path / "results.json").unlink(missing_ok=True)
+    for name in ("details.json", "results.csv", "results.json"):
+        (part / name).replace(path / name)
+    sync(path)
+    part.rmdir()
 
 
 def _clear(folder: Path, seeds: Sequence[int]) -> None:

@@ -2,12 +2,13 @@
 
 A stage's key is the fingerprint of its settings and of the keys of its inputs, so changing a setting redoes just what
 depends on it. Its files are written into a folder of its own; the stamp, with each file's size and SHA-256, comes
-last. A stage folder without a valid stamp is an interrupted or damaged write: it is emptied and done again, a training
-from its newest checkpoint.
+last, when all of them are on the disk. A stage folder without a valid stamp is an interrupted or damaged write: it is
+emptied and done again, a training from its newest checkpoint.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -21,14 +22,19 @@ from threading import Lock
 from typing import Any
 
 from augtune.core.errors import DataError, StorageError
-from augtune.core.files import append_jsonl, read_json, write_json
+from augtune.core.files import append_jsonl, cut_tail, make_folder, read_json, sync, system_errors, write_json
 from augtune.core.fingerprint import fingerprint
 
 __all__ = ["CHECKPOINTS", "RunFolder", "Stage", "link_tree"]
 
 MARKER = ".augtune.json"
+LOCK = ".lock"
+EVENTS = "events.jsonl"
 STAMP = "stamp.json"
 CHECKPOINTS = "checkpoints"
+HINT = "Free some space or choose another --out, then run the same command again; nothing was lost."
+# What the system says of a disk or folder that does not take what is written, whoever wrote it.
+STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +68,31 @@ class RunFolder:
     def claimed(self) -> Iterator[None]:
         """Make the folder ours for the length of a run.
 
+        Whose it is is told by a lock that the system lets go of with its holder, however that ends.
+
         Raises:
             StorageError: If it belongs to something else, another process is running in it, or it cannot be written.
         """
+        self._refuse_others()
+        try:
+            make_folder(self.path)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        try:
+            with _locked(self.path / LOCK):
+                self._refuse_others()  # another may have had it until this moment
+                if not (self.path / MARKER).exists():
+                    write_json(self.path / MARKER, {"schema": 1, "name": self.name})
+                self._clean()
+                yield
+        except OSError as error:
+            place = Path(str(error.filename or self.path))
+            if error.errno not in STORAGE or not place.is_relative_to(self.path):
+                raise
+            raise _unwritable(place, error) from error
+
+    def _refuse_others(self) -> None:
+        """Refuse a folder that is not this experiment's; one whose making was cut off is no one's."""
         marker = self.path / MARKER
         if self.path.exists() and not self.path.is_dir():
             raise StorageError(f"{self.path}: is a file, expected a folder; choose another --out.")
@@ -75,30 +103,27 @@ class RunFolder:
                     f"{self.path}: belongs to the experiment {owner!r}, not to {self.name!r}.",
                     hint="Choose another --out or another name; nothing was changed.",
                 )
-        elif self.path.exists() and any(self.path.iterdir()):
+        elif self.path.exists() and not all(_is_of_a_claim(path.name) for path in self.path.iterdir()):
             raise StorageError(
                 f"{self.path}: is not empty and was not made by augtune.",
                 hint="Choose another --out or another name; nothing was changed.",
             )
         _refuse_links(self.path)
-        if not marker.exists():
-            write_json(marker, {"schema": 1, "name": self.name})
-        with _locked(self.path / ".lock"):
-            self._sweep()
-            yield
 
-    def _sweep(self) -> None:
+    def _clean(self) -> None:
+        """Remove what was written in half by a run that was killed."""
         for part in list(self.path.rglob(".*.part")):
             if part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)
             else:
                 part.unlink(missing_ok=True)
+        cut_tail(self.path / EVENTS)
 
     def event(self, event: str, **what: Any) -> None:
         """Write an event to ``events.jsonl`` and tell the listener."""
         row = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **what}
         with self._own:
-            append_jsonl(self.path / "events.jsonl", row)
+            append_jsonl(self.path / EVENTS, row)
             self.listen(row)
 
     def stage(
@@ -127,18 +152,15 @@ class RunFolder:
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             self.event("stage-skipped", stage=sort, key=key, about=about)
             return Stage(key, folder, notes)
-        _empty(folder)
-        self.event("stage-started", stage=sort, key=key, about=about)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            made = dict(make(folder))
+            _empty(folder)
+            self.event("stage-started", stage=sort, key=key, about=about)
+            make_folder(folder)
+            with system_errors():
+                made = dict(make(folder))
+            files = _on_disk(folder)
         except OSError as error:
-            raise StorageError(
-                f"{folder}: cannot be written: {error.strerror or error}",
-                hint="Free some space or choose another --out, then run the same command again; nothing was lost.",
-            ) from error
-        paths = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        files = {name: _seal(path) for name, path in paths.items() if Path(name).parts[0] != CHECKPOINTS}
+            raise _unwritable(folder, error) from error
         write_json(folder / STAMP, {"sort": sort, "key": key, "about": about, "notes": made, "files": files})
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         self.event("stage-done", stage=sort, key=key, about=about)
@@ -172,6 +194,15 @@ def _refuse_links(folder: Path) -> None:
                 )
 
 
+def _unwritable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"{path}: cannot be written: {error.strerror or error}", hint=HINT)
+
+
+def _is_of_a_claim(name: str) -> bool:
+    """Tell whether a file is one that is there before the marker is: the lock, or a marker written in half."""
+    return name == LOCK or (name.startswith(f".{MARKER}.") and name.endswith(".part"))
+
+
 def _empty(folder: Path) -> None:
     """Remove what a stage that was cut off left, but for its checkpoints, with which it carries on."""
     for path in folder.iterdir() if folder.exists() else ():
@@ -199,6 +230,24 @@ def _locked(path: Path) -> Iterator[None]:
                 hint="Wait for it, or choose another --out.",
             ) from None
         yield
+
+
+def _on_disk(folder: Path) -> dict[str, list[Any]]:
+    """Return size and hash of each file of a stage by its path, checkpoints left out, once they are on the disk.
+
+    Sizes alone are compared of large files later on, and a file that the system had not yet written when the power
+    failed may have its size and no content.
+    """
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if name.parts[0] == CHECKPOINTS:
+            continue
+        if path.is_file():
+            files[str(name)] = _seal(path)
+        sync(path)
+    sync(folder)
+    return files
 
 
 def _seal(path: Path) -> list[Any]:
@@ -230,20 +279,22 @@ def _valid(folder: Path) -> Mapping[str, Any] | None:
 def link_tree(source: Path, target: Path) -> None:
     """Make ``target`` a folder with the files of ``source``: hard links where the disk allows, else copies.
 
-    The new folder is made beside its place and renamed onto it.
+    The new folder is made beside its place and renamed onto it; where it is cut off, the next run makes it again.
     """
     if _same_files(source, target):
         return
-    fresh = target.with_name(f".{target.name}.new")
+    fresh = target.with_name(f".{target.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
+        make_folder(target.parent)
         shutil.copytree(source, fresh, copy_function=_link)
         if target.exists():
             shutil.rmtree(target)
         fresh.replace(target)
+        sync(target.parent)
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise StorageError(f"{target}: cannot be written: {error.strerror or error}") from error
+        raise _unwritable(target, error) from error
 
 
 def _link(source: str, target: str) -> None:
@@ -251,6 +302,7 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+        sync(target)
 
 
 def _same_files(source: Path, target: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from augtune.core.dataset import Dataset, Example
 from augtune.core.files import read_jsonl, write_jsonl
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from augtune.generation.base import Generator
 
 __all__ = ["ArmRows", "SyntheticRows"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,10 @@ class SyntheticRows:
                 work = GenerateWork(generator, self.human.train, seed)
                 return dict(self._crew.do(work, folder, generator.kind, lambda sentence: None))
             asking = Asking(self.store, llm, generator.kind)
-            made = generate(self.human.train, generator, llm=llm, seed=seed, on_progress=asking)
+            made, cost = _priced(
+                llm, lambda: generate(self.human.train, generator, llm=llm, seed=seed, on_progress=asking)
+            )
+            made = made if cost is None else replace(made, cost=cost)
             asking.end(made)
             return write_generation(folder, made)
 
@@ -143,13 +148,17 @@ class SyntheticRows:
         asks = any(step.needs_llm for step in arm.steps)
 
         def make(folder: Path) -> dict[str, Any]:
-            result = curate(
-                rows, arm.steps, human=self.human.train, splits=self.human.splits, encoder=encoder,
-                llm=self.llm if asks else None,
-            )  # fmt: skip
+            llm = self.llm if asks else None
+            result, cost = _priced(
+                llm,
+                lambda: curate(
+                    rows, arm.steps, human=self.human.train, splits=self.human.splits, encoder=encoder, llm=llm
+                ),
+            )
             _write(folder, result.dataset, result.dropped)
             write_jsonl(folder / "changed.jsonl", (row.to_json(rows.labels) for row in result.changed))
-            return {"rows": len(result.dataset), "dropped": len(result.dropped), "cost": result.cost.to_json()}
+            cost = cost or result.cost
+            return {"rows": len(result.dataset), "dropped": len(result.dropped), "cost": cost.to_json()}
 
         key = {
             "version": VERSION,
@@ -170,6 +179,11 @@ class SyntheticRows:
 
     def _read(self, stages: Sequence[Stage], name: str) -> list[dict[str, Any]]:
         return [row for stage in stages for row in read_jsonl(stage.folder / name)]
+
+
+def _priced(llm: Tallied | None, work: Callable[[], T]) -> tuple[T, Cost | None]:
+    """Return what some work comes to, and what its calls have cost in all; None of work that asks no model."""
+    return (work(), None) if llm is None else llm.worth(work)
 
 
 def _goes_anywhere(generator: Generator) -> bool:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from augtune.core.outcomes import Cost
 from augtune.llm.client import LLM, Answer, OnAnswer
 from augtune.llm.messages import Reply, Request
+from augtune.llm.payments import Payment
 from augtune.llm.provider import Provider
 from augtune.llm.settings import LLMSettings
 
@@ -26,34 +27,40 @@ class Tallied(LLM):
 
     def _open(self, settings: LLMSettings, provider: Provider | None) -> None:
         super()._open(settings, provider)
-        self._replies: dict[str, Reply] = {}
+        self._asked: set[str] = set()
+        self._answered: set[str] = set()
 
     def worth(self, work: Callable[[], T]) -> tuple[T, Cost]:
-        """Return what some work comes to, and what all the answers it got cost, each request counted once.
+        """Return what some work comes to, and what all the calls it takes have cost, whichever run paid for them.
 
-        Replies of a recording cost nothing and are counted as cached.
+        So a run that was cut off says the same as one that was not. Calls whose reply was lost on the way count too,
+        since they may have been billed. Replies of a recording cost nothing and are counted as cached.
         """
-        self._replies = {}
+        self._asked, self._answered = set(), set()
         made = work()
-        replies = list(self._replies.values())
         if self.settings.replay is not None:
-            return made, Cost(cached=len(replies))
-        tokens_in, tokens_out = sum(one.tokens_in for one in replies), sum(one.tokens_out for one in replies)
-        return made, Cost(self._usd(replies), len(replies), 0, tokens_in, tokens_out)
+            return made, Cost(cached=len(self._answered))
+        if not self._asked:
+            return made, Cost()
+        paid = [payment for payment in self._running().store.payments() if payment.key in self._asked]
+        tokens_in, tokens_out = sum(one.tokens_in for one in paid), sum(one.tokens_out for one in paid)
+        return made, Cost(self._usd(paid), len(paid), 0, tokens_in, tokens_out)
 
-    def _usd(self, replies: Sequence[Reply]) -> float | None:
-        if self.price is None:
-            return None if replies else 0.0
-        prices = (
-            self.price.usd(tokens_in=one.tokens_in, tokens_out=one.tokens_out, tokens_cached=one.tokens_cached)
-            for one in replies
-        )
-        return float(sum(prices, Decimal(0)))
+    def _usd(self, paid: Sequence[Payment]) -> float | None:
+        """Return dollars; those of calls made before the price was known are worked out now."""
+        known = [one.usd for one in paid if one.usd is not None]
+        later = [one for one in paid if one.usd is None]
+        if later and self.price is None:
+            return None
+        if self.price is not None:
+            known += [self.price.usd(tokens_in=one.tokens_in, tokens_out=one.tokens_out) for one in later]
+        return float(sum(known, Decimal(0)))
 
     def send_all(self, requests: Sequence[Request], *, on_answer: OnAnswer | None = None) -> list[Answer]:
         """Return the answers to all requests, as ``LLM.send_all`` does, and count them."""
         answers = super().send_all(requests, on_answer=on_answer)
         for request, answer in zip(requests, answers, strict=True):
+            self._asked.add(request.key)
             if isinstance(answer, Reply):
-                self._replies[request.key] = answer
+                self._answered.add(request.key)
         return answers

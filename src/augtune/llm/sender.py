@@ -27,6 +27,7 @@ from augtune.llm.payments import Payment, most_of, paid_for
 from augtune.llm.pipe import Lines, error_to
 from augtune.llm.prices import Price
 from augtune.llm.providers.openai import OpenAI
+from augtune.llm.reserve import Reserve
 from augtune.llm.store import Store
 
 __all__ = ["main"]
@@ -54,6 +55,8 @@ class _Desk:
         self._price = None if told["price"] is None else Price(**told["price"])
         self._wire = Wire(provider, told["timeout_s"])
         self._store = Store(cache)
+        self._reserve = Reserve(cache.parent)
+        self._full: AugtuneError | None = None
         self._claims = Claims(self._store, cache)
         self._claims.enlist()
         self._lines = lines
@@ -65,6 +68,8 @@ class _Desk:
         requests = {key: Request.from_json(value) for key, value in values}
         most = {key: most_of(request, self._price) for key, request in requests.items()}
         try:
+            if self._full is not None:
+                raise self._full
             taken = self._claims.take(list(most.values()))
         except AugtuneError as error:
             for key in requests:
@@ -91,17 +96,19 @@ class _Desk:
         self._came.append((request, most, outcome))
 
     def _keep(self) -> None:
-        """Write all that came together in one transaction, then pass it on."""
+        """Write all that came together in one transaction, then pass it on.
+
+        Where that fails because the disk is full, the room set aside for this is given back, and no call is made after.
+        """
         came, self._came = self._came, []
         try:
-            with self._store.transaction():
-                for request, most, outcome in came:
-                    if isinstance(outcome, Reply):
-                        self._store.put(request, outcome)
-                    paid = paid_for(outcome, most, self._price)
-                    if paid is not None:
-                        self._store.pay(paid)
-                    self._claims.drop(request.key)
+            try:
+                self._write(came)
+            except AugtuneError as error:
+                self._full = error
+                if not self._reserve.release():
+                    raise
+                self._write(came)
         except AugtuneError as error:
             came = [(request, most, error) for request, most, _ in came]
         for request, _, outcome in came:
@@ -109,6 +116,16 @@ class _Desk:
                 self._lines.say([request.key, "reply", outcome.to_json()])
             else:
                 self._lines.say([request.key, "error", error_to(outcome)])
+
+    def _write(self, came: list[tuple[Request, Payment, Outcome]]) -> None:
+        with self._store.transaction():
+            for request, most, outcome in came:
+                if isinstance(outcome, Reply):
+                    self._store.put(request, outcome)
+                paid = paid_for(outcome, most, self._price)
+                if paid is not None:
+                    self._store.pay(paid)
+                self._claims.drop(request.key)
 
     async def finish(self) -> None:
         """Wait for the calls that are out, and keep them."""

@@ -88,8 +88,9 @@ class Store:
             for statement in LATER:
                 self._file.execute(statement)
             self._check()
-        finally:
             self._file.execute("COMMIT")
+        finally:
+            self._undo()
 
     def _check(self) -> None:
         """Refuse a file that does more than keep rows: triggers, views, or tables of ours with other columns.
@@ -193,10 +194,14 @@ class Store:
             self.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
-                self.execute("ROLLBACK")
-                raise
-            self.execute("COMMIT")
+                self.execute("COMMIT")
+            finally:
+                self._undo()
+
+    def _undo(self) -> None:
+        """Undo what is not committed, unless SQLite has undone it by itself, as it does where the disk is full."""
+        if self._file.in_transaction:
+            self._file.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the file."""

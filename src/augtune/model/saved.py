@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification
 
 from augtune.core.decision import Decision
 from augtune.core.errors import InputError, StorageError
-from augtune.core.files import read_json, write_json
+from augtune.core.files import make_folder, read_json, sync, system_errors, write_json
 from augtune.core.foreign import weights_problem
 from augtune.core.labels import Labels
 from augtune.core.tables import Weights
@@ -66,12 +67,17 @@ def save(fitted: Fitted, folder: Path) -> Path:
     Raises:
         StorageError: If it cannot be written, or the folder holds something else.
     """
+    old = _standing(folder)
     check_place(folder)
     part = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        if old != folder:
+            old.rename(folder)
+            old.parent.rmdir()
+        make_folder(folder.parent)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name[:100]}.", suffix=".part", dir=folder.parent))
-        _write(fitted, part)
+        with system_errors():
+            _write(fitted, part)
         _put(part, folder)
     except (OSError, SafetensorError) as error:
         raise StorageError(
@@ -114,9 +120,15 @@ def _write(fitted: Fitted, folder: Path) -> None:
     folder.chmod(0o777 & ~_umask())
     for path in folder.rglob("*"):
         path.chmod((0o777 if path.is_dir() else 0o666) & ~_umask())
-        handle = os.open(path, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
+        sync(path)
+    sync(folder)
+
+
+def _standing(folder: Path) -> Path:
+    """Return where a classifier is: if a process was killed while it replaced it, between two names, the old one."""
+    if folder.exists():
+        return folder
+    return next(iter(sorted(folder.parent.glob(f".{glob.escape(folder.name[:100])}.*.old/was"))), folder)
 
 
 def _places(folder: Path, members: int) -> list[Path]:
@@ -144,10 +156,12 @@ def _put(part: Path, folder: Path) -> None:
     """Rename ``part`` onto ``folder``; an older classifier there is moved away first and removed last."""
     if not folder.exists():
         part.rename(folder)
+        sync(folder.parent)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name[:100]}.", suffix=".old", dir=folder.parent))
     folder.rename(old / "was")
     part.rename(folder)
+    sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -157,6 +171,7 @@ def load(folder: Path, *, labels: Labels | None = None) -> Fitted:
     Raises:
         InputError: If there is none, it is damaged, or its labels are not those expected.
     """
+    folder = _standing(folder)
     about = _about(folder)
     own = Labels(tuple(about["labels"]), about.get("descriptions", {}), about.get("task", "single_label"))
     if labels is not None and set(labels.names) != set(own.names):

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from augtune.core.errors import DataError, StorageError
-from augtune.core.files import atomic_path, read_json, write_json
+from augtune.core.files import atomic_path, read_json, system_errors, write_json
 from augtune.core.fingerprint import fingerprint
 from augtune.training.team import pack, unpack
 
@@ -84,7 +84,7 @@ class CheckpointFolder:
         tensors, values = _split(checkpoint.parts)
         data = path.with_suffix(".safetensors")
         try:
-            with atomic_path(data) as part:
+            with atomic_path(data) as part, system_errors():
                 save_file(tensors, part)
         except SafetensorError as error:
             raise StorageError(f"{data}: cannot be written: {error}") from error

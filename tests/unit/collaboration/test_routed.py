@@ -93,3 +93,16 @@ def test_model_refuses_what_does_not_belong_together(fitted, tmp_path):
     (tmp_path / "notes").write_text("mine")
     with pytest.raises(StorageError, match=r"holds something that is no routed model; it was left alone\.$"):
         routed(fitted).save(tmp_path)
+
+
+def test_a_save_that_was_cut_off_is_begun_again(fitted, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(type(fitted), "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            routed(fitted).save(tmp_path / "model")
+    (tmp_path / "model" / "model").mkdir()
+    with pytest.raises(InputError, match=r"holds no routed model \(router.json is missing\)\.$"):
+        RoutedModel.load(tmp_path / "model")
+    routed(fitted).save(tmp_path / "model")
+    assert RoutedModel.load(tmp_path / "model").pool is None
+    assert not (tmp_path / "model" / ".unfinished").exists()

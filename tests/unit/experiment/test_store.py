@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +174,106 @@ def test_stage_when_two_threads_want_it_is_done_once(store):
     assert len({stage.folder for stage in made}) == 1
     events = [row["event"] for row in read_jsonl(store.path / "events.jsonl")]
     assert sorted(events) == ["stage-done", *["stage-skipped"] * 3, "stage-started"]
+
+
+def test_claim_of_a_folder_whose_making_was_cut_off(store):
+    store.path.mkdir()
+    (store.path / ".lock").touch()
+    (store.path / "..augtune.json.a1b2c3d4.part").write_text("{")
+    with store.claimed():
+        assert sorted(path.name for path in store.path.iterdir()) == [".augtune.json", ".lock"]
+
+
+def test_claim_while_another_process_makes_the_folder(store):
+    store.path.mkdir()
+    with (store.path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StorageError, match="another process is running in this folder"), store.claimed():
+            pass
+    assert [path.name for path in store.path.iterdir()] == [".lock"]
+
+
+def test_claim_takes_away_an_event_that_was_written_in_half(store):
+    with store.claimed():
+        store.event("one")
+    with (store.path / "events.jsonl").open("a") as stream:
+        stream.write('{"time": "2026-')
+    with store.claimed():
+        store.event("two")
+    assert [row["event"] for row in read_jsonl(store.path / "events.jsonl")] == ["one", "two"]
+
+
+def test_an_event_that_does_not_fit_on_the_disk_leaves_no_part_of_it(store, monkeypatch):
+    def full(handle, line):
+        if len(line) < 20:
+            raise OSError(28, "No space left on device")
+        return write(handle, line[:-10])
+
+    with store.claimed():
+        store.event("one")
+        write = os.write
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", full)
+            with pytest.raises(StorageError) as raised:
+                store.event("two")
+        store.event("three")
+    assert raised.value.message == f"{store.path / 'events.jsonl'}: cannot be written: No space left on device"
+    assert [row["event"] for row in read_jsonl(store.path / "events.jsonl")] == ["one", "three"]
+
+
+def test_a_stamp_is_written_once_all_it_vouches_for_is_on_the_disk(store, monkeypatch):
+    synced, on_disk = [], []
+    fsync, replace = os.fsync, os.replace
+
+    def sync(handle):
+        synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    def rename(source, target):
+        if Path(target).name == "stamp.json":
+            on_disk.extend(synced)
+        replace(source, target)
+
+    def write(folder):
+        (folder / "model").mkdir()
+        (folder / "model" / "weights").write_bytes(b"x" * 100)
+        return {}
+
+    with store.claimed():
+        monkeypatch.setattr(os, "fsync", sync)
+        monkeypatch.setattr(os, "replace", rename)
+        folder = store.stage("train", {"a": 1}, write).folder
+    names = {str(folder / name) for name in ("model/weights", "model", ".")} | {str(folder.parent), str(folder)}
+    assert {os.path.normpath(name) for name in names} <= set(on_disk)
+    assert synced[-1] == str(folder)
+
+
+def test_what_a_link_tree_left_that_was_cut_off_is_removed(store, tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_text("x")
+    with store.claimed():
+        monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            link_tree(tmp_path / "model", store.path / "models" / "seed-0")
+        assert list((store.path / "models").iterdir())
+    with store.claimed():
+        assert list((store.path / "models").iterdir()) == []
+
+
+def test_an_error_of_the_disk_outside_a_stage_is_told_as_one(store):
+    with pytest.raises(StorageError) as raised, store.claimed():
+        raise OSError(28, "No space left on device", str(store.path / "models" / "x"))
+    assert raised.value.message == f"{store.path / 'models' / 'x'}: cannot be written: No space left on device"
+    with pytest.raises(PermissionError), store.claimed():
+        raise PermissionError(13, "Permission denied", "/elsewhere/rows.csv")
+
+
+@pytest.mark.parametrize("text", ["No space left on device (os error 28)", "x: I/O error (os error 28)"])
+def test_an_error_that_a_library_tells_in_words_is_one_of_the_system(store, text):
+    def fails(folder):
+        raise Exception(text)
+
+    with store.claimed(), pytest.raises(StorageError, match="cannot be written: No space left on device"):
+        store.stage("train", {"a": 1}, fails)
+    with store.claimed(), pytest.raises(ZeroDivisionError):
+        store.stage("train", {"a": 1}, lambda folder: 1 / 0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from augtune.llm.failures import CallError
 from augtune.llm.layers.cache import Cache
 from augtune.llm.messages import Reply, Request
 from augtune.llm.payments import Payment
+from augtune.llm.reserve import Reserve
 from augtune.llm.store import Store
 
 from .conftest import Obedient, ask
@@ -50,6 +52,69 @@ def test_the_first_reply_to_a_request_stays():
     store = Store(None)
     assert store.put(ask(), Reply("First.")) == Reply("First.")
     assert store.put(ask(), Reply("Second.")) == Reply("First.")
+
+
+class Unwilling:
+    """A connection that does not commit while ``is_full``, and undoes what was not committed as SQLite does if wanted."""
+
+    def __init__(self, file: sqlite3.Connection, *, undoes: bool) -> None:
+        self.file, self.undoes, self.is_full = file, undoes, True
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        if statement == "COMMIT" and self.is_full:
+            if self.undoes:
+                self.file.execute("ROLLBACK")
+            raise sqlite3.OperationalError("database or disk is full")
+        return self.file.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+@pytest.mark.parametrize("undoes", [True, False])
+def test_what_a_full_disk_did_not_take_is_undone_and_later_replies_are_kept(tmp_path: Path, undoes: bool):
+    store = Store(tmp_path / "c.sqlite")
+    store._file = full = Unwilling(store._file, undoes=undoes)  # type: ignore[assignment]
+    with pytest.raises(StorageError, match="database or disk is full"), store.transaction():
+        store.put(ask(), Reply("Lost."))
+    full.is_full = False
+    with store.transaction():
+        store.put(ask(draw=1), Reply("Kept."))
+    other = Store(tmp_path / "c.sqlite")
+    assert (other.get(ask().key), other.get(ask(draw=1).key)) == (None, Reply("Kept."))
+    other.close()
+    store.close()
+
+
+def test_the_error_of_a_file_that_may_not_grow_is_the_one_that_is_told(tmp_path: Path):
+    store = Store(tmp_path / "c.sqlite")
+    pages = store.execute("PRAGMA page_count")[0][0]
+    store.execute(f"PRAGMA max_page_count = {pages + 1}")
+    with pytest.raises(StorageError) as raised, store.transaction():
+        store.put(ask(), Reply("x" * 50_000))
+    assert raised.value.message == f"{tmp_path / 'c.sqlite'}: cannot be used as a cache: database or disk is full."
+    store.execute(f"PRAGMA max_page_count = {pages + 100}")
+    with store.transaction():
+        store.put(ask(), Reply("Kept."))
+    store.close()
+    with sqlite3.connect(tmp_path / "c.sqlite") as file:
+        assert file.execute("SELECT count(*) FROM replies").fetchall() == [(1,)]
+    file.close()
+
+
+def test_room_for_replies_is_taken_until_it_is_needed(tmp_path: Path):
+    reserve = Reserve(tmp_path, 1 << 20)
+    assert reserve._file is not None
+    assert os.fstat(reserve._file.fileno()).st_blocks * 512 >= 1 << 20
+    assert list(tmp_path.iterdir()) == []
+    assert [reserve.release(), reserve.release()] == [True, False]
+
+
+def test_no_room_for_replies_is_said_before_any_call(tmp_path: Path):
+    with pytest.raises(StorageError) as raised:
+        Reserve(tmp_path, 1 << 60)
+    assert raised.value.message.startswith(f"{tmp_path}: no room of {1 << 40} MiB for replies: ")
+    assert raised.value.message.endswith(". No call was made.")
 
 
 FILL = """

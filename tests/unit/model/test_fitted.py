@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,9 +135,31 @@ def test_save_replaces_an_older_classifier_and_nothing_else(fitted, tmp_path):
     assert os.listdir(other) == ["diary.txt"]
 
 
-def test_a_failed_save_leaves_nothing_behind(fitted, tmp_path, monkeypatch):
+def test_a_save_that_was_cut_off_between_two_names_gives_the_old_model_back(fitted, tmp_path, monkeypatch):
+    fitted.save(tmp_path / "model [1]")
+    rename = Path.rename
+
+    def killed(path, target):
+        if path.suffix == ".part":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fitted.save(tmp_path / "model [1]")
+    assert not (tmp_path / "model [1]").exists()
+    assert Fitted.load(tmp_path / "model [1]").fingerprint == fitted.fingerprint
+    fitted.save(tmp_path / "model [1]")
+    assert os.listdir(tmp_path) == ["model [1]"]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), Exception("No space left on device (os error 28)")], ids=repr
+)
+def test_a_failed_save_leaves_nothing_behind(fitted, tmp_path, monkeypatch, error):
     def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(fitted.tokenizer, "save_pretrained", full)
     with pytest.raises(StorageError) as caught:

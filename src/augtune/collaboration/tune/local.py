@@ -16,7 +16,7 @@ from augtune.collaboration.tune.settings import TuneSettings
 from augtune.collaboration.tune.state import TuneState
 from augtune.core.errors import InputError, StorageError, TrainingError
 from augtune.core.extras import need
-from augtune.core.files import append_jsonl, read_jsonl
+from augtune.core.files import append_jsonl, read_jsonl, sync, system_errors
 from augtune.core.foreign import told
 from augtune.core.seeds import derive, generator
 
@@ -60,6 +60,8 @@ class LocalTuner:
         try:
             trained = _Run.of(self.settings, made).train(self.path.with_name("history.jsonl"), on_step)
             _save(trained, folder)
+        except StorageError:  # no fault of the tuning: it is begun again once there is room
+            raise
         except (InputError, TrainingError) as error:
             state.save(self.path, status="failed", problem=error.message)
             raise
@@ -222,11 +224,17 @@ def _save(trained: _Tuned, folder: Path) -> None:
     part = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
-        with quiet():
+        with quiet(), system_errors():
             trained.model.save_pretrained(folder.with_name("adapter"))
             trained.model.merge_and_unload().save_pretrained(part)
             trained.tokenizer.save_pretrained(part)
+        for path in [*part.rglob("*"), part]:
+            sync(path)
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
+        sync(folder.parent)
     except OSError as error:
-        raise StorageError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise StorageError(
+            f"{folder}: cannot be written: {error.strerror or error}",
+            hint="Free some space, then run the same command again.",
+        ) from error

@@ -7,7 +7,7 @@ from augtune.collaboration.ask import ask
 from augtune.collaboration.tune.finetune import FineTune, finetune
 from augtune.collaboration.tune.local import LocalTuner
 from augtune.collaboration.tune.settings import LoraSettings, TuneSettings
-from augtune.core.errors import InputError
+from augtune.core.errors import InputError, StorageError
 from augtune.core.files import read_jsonl
 from augtune.data.load import load
 from augtune.llm.client import LLM
@@ -90,3 +90,19 @@ def test_what_is_no_model_is_refused(base, rows, form, tmp_path):
         finetune(rows, tmp_path / "t", settings=settings)
     with pytest.raises(InputError, match=r"^finetune.tokenizer: no tokenizer could be loaded from"):
         finetune(rows, tmp_path / "u", settings=TuneSettings(model=f"local/{tmp_path}", form=form))
+
+
+def test_a_full_disk_is_no_failure_of_the_tuning(base, helpdesk, form, tmp_path, monkeypatch):
+    made = FineTune.prepare(helpdesk.train[:40].human(), tmp_path / "t", settings=small(base, form, most_tokens=300))
+
+    def full(*_, **__):
+        raise Exception("No space left on device (os error 28)")  # as tokenizers tells it
+
+    with monkeypatch.context() as patched:
+        patched.setattr("transformers.PreTrainedTokenizerBase.save_pretrained", full)
+        with pytest.raises(StorageError) as raised:
+            made.submit()
+    assert raised.value.message == f"{tmp_path / 't' / 'model'}: cannot be written: No space left on device"
+    again = FineTune.open(tmp_path / "t")
+    assert again.state.status == "running"
+    assert again.submit().status == "succeeded"
