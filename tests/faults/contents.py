@@ -17,6 +17,9 @@ CLOCK = {
     "train_seconds": "the mean of these over the seeds, in results.json",
     "search_seconds": "a column of results.csv",
     "created": "when details.json was written",
+    "datetime_start": "in optuna's journal of a search",
+    "datetime_complete": "the same",
+    "worker_id": "the same: which process wrote a line",
 }
 # Files that say when something happened; they are checked, not compared.
 OWN = {"events.jsonl", "report.html", ".lock"}
@@ -49,7 +52,7 @@ def _content(path: Path) -> Any:
         return {**_timeless(stamp), "files": sorted(stamp["files"])}  # whose content is compared itself
     if path.suffix == ".json":
         return _timeless(json.loads(path.read_bytes()))
-    if path.suffix == ".jsonl":
+    if path.suffix in (".jsonl", ".journal"):
         return [_timeless(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as stream:

@@ -22,17 +22,21 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import tiny_causal
 from flows.small import experiment, write_task
 
 PRELOAD = [
-    "augtune.experiment.run", "augtune.reporting.html", "augtune.training.train", "augtune.generation.fewshot",
+    "augtune.experiment.run", "augtune.reporting.html", "augtune.training.train", "augtune.generation.tasks",
     "augtune.curation.base", "augtune.curation.dedup", "augtune.curation.contamination", "augtune.curation.quality",
     "augtune.collaboration.ask", "augtune.collaboration.tune.data", "transformers.models.bert.modeling_bert",
-    "plotly.offline", "faults.lives",
+    "augtune.model.saved", "augtune.llm.sending", "scipy.stats", "pandas", "plotly.offline", "faults.lives",
 ]  # fmt: skip
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 PART = re.compile(r"\.[a-z0-9_]{8}\.part")
-PLACES = {"data": "views", "models": "views", "predictions": "views", "history": "views", "events.jsonl": "events"}
+PLACES = {
+    "data": "views", "models": "views", "predictions": "views", "history": "views", "events.jsonl": "events",
+    "search": "search", "tuning": "tune",
+}  # fmt: skip
 ABOUT_ALL = {".results.part", "results.json", "results.csv", "details.json"}
 PATIENCE_S = 120.0
 
@@ -60,6 +64,29 @@ def everything(folder: Path, encoder: str, url: str) -> dict[str, Any]:
         },
         evaluate={"metrics": ["macro_f1", "accuracy", "ece"], "baseline": "human only", "resamples": 200},
     )  # fmt: skip
+
+
+def searching(folder: Path, encoder: str) -> dict[str, Any]:
+    """Return an experiment that searches for settings; it asks no language model."""
+    values = experiment(write_task(folder), encoder, name="searched", seeds=[0], inspect=None)
+    values["arms"] = {"human only": {"generate": None, "curate": None}}
+    values["train"] |= {"steps": 3, "checkpoint_every": 2}
+    return {**values, "search": {"trials": 3, "over": {"train.lr": [1e-4, 1e-2, "log"]}, "folds": 2}}
+
+
+def tuning(folder: Path, encoder: str) -> dict[str, Any]:
+    """Return an experiment that fine-tunes a small causal model in the run's own process and asks it."""
+    task = write_task(folder)
+    texts = [json.loads(line)["text"] for line in (task / "train.jsonl").read_text().splitlines()]
+    base = tiny_causal.build(folder / "base", texts, context=300, vocabulary=300)
+    form = folder / "short.jinja2"
+    form.write_text("---\nid: short\nversion: 1\nlanguage: en\n---\n{{ text }} {{ decision }}\n")
+    tune = {
+        "model": f"local/{base}", "form": str(form), "epochs": 1, "evidence": {"classifier": "human only"},
+        "lora": {"rank": 2, "device": "cpu"},
+    }  # fmt: skip
+    values = experiment(task, encoder, name="tuned", seeds=[0], inspect=None, generate=None, curate=None)
+    return {**values, "arms": {"human only": {}, "tuned": {"finetune": tune}}}
 
 
 @dataclass(frozen=True)

@@ -173,3 +173,20 @@ def test_a_wrong_search_is_told_of(search, data, problem):
     with pytest.raises(SettingsError) as caught:
         read_plan({"name": "x", "data": {"source": "nowhere", **data}, "arms": {"a": {}}, "search": given})
     assert list(caught.value.problems) == [problem]
+
+
+def test_a_run_killed_while_it_held_the_journal_goes_on(task, tiny_encoder, finished, tmp_path, monkeypatch):
+    from optuna.storages import journal
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    source = searching(task, tiny_encoder)
+    for lock in (journal.JournalFileOpenLock, journal.JournalFileSymlinkLock):
+        monkeypatch.setattr(lock, "release", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, out=tmp_path)
+    monkeypatch.undo()
+    assert list((tmp_path / "small" / "search").glob("*.lock"))
+    run(source, out=tmp_path)
+    assert comparable(tmp_path / "small") == comparable(finished[0].folder)

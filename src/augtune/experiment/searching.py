@@ -253,7 +253,9 @@ def _study(optuna: Any, path: Path, metric: Metric) -> Any:
         old.unlink(missing_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of features that optuna calls experimental
-        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+        journal = optuna.storages.journal
+        lock = journal.JournalFileOpenLock(str(path))  # no link: one left by a kill would bar the run folder
+        storage = optuna.storages.JournalStorage(journal.JournalFileBackend(str(path), lock_obj=lock))
     direction = "maximize" if metric.higher_is_better else "minimize"
     return optuna.create_study(storage=storage, study_name="search", direction=direction)
 
