@@ -7,6 +7,7 @@ or where a row may have several labels (``labels.has_many``) a row of ones and z
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import numpy as np
 import pyarrow as pa
 
+from augtune.core.columns import ROWS_AT_ONCE, SCHEMA, example_of, shared_strings, strings, table_of
 from augtune.core.errors import DataError
 from augtune.core.example import Example, Origin
 from augtune.core.fingerprint import fingerprint_lines
@@ -28,23 +30,6 @@ if TYPE_CHECKING:
     from augtune.core.outcomes import Dropped
 
 __all__ = ["Dataset", "Example", "HumanDataset", "Origin", "Splits"]
-
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("text", pa.string()),
-        ("text_pair", pa.string()),
-        ("label", pa.string()),
-        ("probabilities", pa.list_(pa.float64())),
-        ("origin", pa.string()),
-        ("parents", pa.list_(pa.string())),
-        ("source_text", pa.string()),
-        ("soft_source", pa.string()),
-        ("call_key", pa.string()),
-        ("generator", pa.string()),
-        ("labels", pa.list_(pa.string())),
-    ]
-)
 
 
 class Dataset:
@@ -68,15 +53,14 @@ class Dataset:
     @classmethod
     def from_examples(cls, examples: Iterable[Example], labels: Labels, *, name: str = "data") -> Dataset:
         """Return a dataset of the given examples, in order."""
-        rows = list(examples)
-        columns = {field: [getattr(row, field) for row in rows] for field in SCHEMA.names}
-        for nested in ("probabilities", "parents", "labels"):
-            columns[nested] = [None if value is None else list(value) for value in columns[nested]]
-        try:
-            table = pa.table(columns, schema=SCHEMA)
-        except UnicodeEncodeError as error:
-            raise half_character(rows, name) from error
-        return cls(table, labels, name=name)
+        rows = iter(examples)
+        parts = [table_of([])]
+        while part := list(itertools.islice(rows, ROWS_AT_ONCE)):
+            try:
+                parts.append(table_of(part))
+            except UnicodeEncodeError as error:
+                raise half_character(part, name, sum(map(len, parts))) from error
+        return cls(pa.concat_tables(parts), labels, name=name)
 
     def _check(self) -> None:
         check_rows(self)
@@ -86,22 +70,23 @@ class Dataset:
     @functools.cached_property
     def ids(self) -> tuple[str, ...]:
         """Row ids, ``N`` of them."""
-        return tuple(self.table.column("id").to_pylist())
+        return strings(self.table.column("id"))
 
     @functools.cached_property
     def texts(self) -> tuple[str, ...]:
         """First texts, ``N`` of them."""
-        return tuple(self.table.column("text").to_pylist())
+        return strings(self.table.column("text"))
 
     @functools.cached_property
     def text_pairs(self) -> tuple[str | None, ...]:
         """Second texts, None where a row has none."""
-        return tuple(self.table.column("text_pair").to_pylist())
+        column = self.table.column("text_pair")
+        return (None,) * len(self) if column.null_count == len(self) else strings(column)
 
     @functools.cached_property
     def label_names(self) -> tuple[str, ...]:
         """Name of each row's label; where a row may have several, all of them in one text."""
-        return tuple(self.table.column("label").to_pylist())
+        return shared_strings(self.table.column("label"))
 
     @functools.cached_property
     def label_sets(self) -> tuple[tuple[str, ...], ...]:
@@ -110,17 +95,22 @@ class Dataset:
         Raises:
             DataError: If the rows' labels are not of the kind that the task of ``labels`` has.
         """
-        given = self.table.column("labels").to_pylist()
-        wrong = next((i for i, names in enumerate(given) if (names is not None) != self.labels.has_many), None)
-        if wrong is not None:
+        column = self.table.column("labels")
+        missing = column.null_count
+        if missing != (0 if self.labels.has_many else len(self)):
+            present = [names is not None for names in column.to_pylist()]
+            wrong = present.index(not self.labels.has_many)
             have = "a list of labels" if self.labels.has_many else "one label"
             raise DataError(f"{self.name}: row {wrong} ({self.ids[wrong]}): expected {have} (task {self.labels.task}).")
-        return tuple(map(tuple, given)) if self.labels.has_many else tuple((name,) for name in self.label_names)
+        if self.labels.has_many:
+            return tuple(map(tuple, column.to_pylist()))
+        alone = {name: (name,) for name in set(self.label_names)}
+        return tuple(alone[name] for name in self.label_names)
 
     @functools.cached_property
     def origins(self) -> tuple[str, ...]:
         """Who wrote each row."""
-        return tuple(self.table.column("origin").to_pylist())
+        return shared_strings(self.table.column("origin"))
 
     @property
     def is_pair(self) -> bool:
@@ -164,9 +154,11 @@ class Dataset:
         Where a row may have several labels, its numbers are each by itself in [0, 1].
         """
         targets = self.marks.astype(np.float64)
-        for i, soft in enumerate(self.table.column("probabilities").to_pylist()):
-            if soft is not None:
-                targets[i] = soft
+        soft = self.table.column("probabilities")
+        if soft.null_count < len(self):
+            for i, values in enumerate(soft.to_pylist()):
+                if values is not None:
+                    targets[i] = values
         return targets
 
     def counts(self) -> dict[str, int]:
@@ -189,16 +181,8 @@ class Dataset:
         return int(self.table.num_rows)
 
     def __iter__(self) -> Iterator[Example]:
-        for row in self.table.to_pylist():
-            soft = row.pop("probabilities")
-            parents = row.pop("parents")
-            labels = row.pop("labels")
-            yield Example(
-                **row,
-                probabilities=None if soft is None else tuple(soft),
-                parents=tuple(parents or ()),
-                labels=None if labels is None else tuple(labels),
-            )
+        for part in self.table.to_batches(max_chunksize=ROWS_AT_ONCE):
+            yield from map(example_of, part.to_pylist())
 
     @overload
     def __getitem__(self, index: int) -> Example: ...
@@ -215,14 +199,23 @@ class Dataset:
 
     def take(self, indices: Iterable[int] | np.ndarray) -> Self:
         """Return the rows at the given positions, in that order."""
-        return self._like(self.table.take(pa.array([int(i) for i in indices], type=pa.int64())), self.name)
+        given = indices if isinstance(indices, np.ndarray) else [int(i) for i in indices]
+        places = np.asarray(given, dtype=np.int64)
+        table = self.table.take(pa.array(places))
+        if len(np.unique(places)) < len(places):
+            return type(self)(table, self.labels, name=self.name)
+        return self._known(table, self.labels, self.name)
 
     def renamed(self, name: str) -> Self:
         """Return the same rows under another name."""
-        return self._like(self.table, name)
+        return self._known(self.table, self.labels, name)
 
-    def _like(self, table: pa.Table, name: str) -> Self:
-        return type(self)(table, self.labels, name=name)
+    @classmethod
+    def _known(cls, table: pa.Table, labels: Labels, name: str) -> Self:
+        """Return rows of a dataset that was looked through: any choice of its rows, each once, is as sound as it."""
+        made = cls.__new__(cls)
+        made.table, made.labels, made.name = table.combine_chunks(), labels, name
+        return made
 
     def __add__(self, other: Dataset) -> Dataset:
         if (self.labels.names, self.labels.task) != (other.labels.names, other.labels.task):
@@ -240,12 +233,12 @@ class Dataset:
     def human(self) -> HumanDataset:
         """Return the rows written by humans."""
         keep = [i for i, origin in enumerate(self.origins) if origin == "human"]
-        return HumanDataset(self.table.take(pa.array(keep, type=pa.int64())), self.labels, name=self.name)
+        return HumanDataset._known(self.table.take(pa.array(keep, type=pa.int64())), self.labels, self.name)
 
     def synthetic(self) -> Dataset:
         """Return the rows written by a model."""
         keep = [i for i, origin in enumerate(self.origins) if origin != "human"]
-        return Dataset(self.table.take(pa.array(keep, type=pa.int64())), self.labels, name=self.name)
+        return Dataset._known(self.table.take(pa.array(keep, type=pa.int64())), self.labels, self.name)
 
     def with_labels(self, labels: Labels) -> Dataset:
         """Return the same rows under a label set that holds all of theirs; only for hard labels.
@@ -255,7 +248,7 @@ class Dataset:
         """
         if (labels.names, labels.task) == (self.labels.names, self.labels.task):
             return self
-        if any(soft is not None for soft in self.table.column("probabilities").to_pylist()):
+        if self.table.column("probabilities").null_count < len(self):
             raise DataError(f"{self.name}: rows with soft labels cannot change their label set.")
         return type(self)(self.table, labels, name=self.name)
 

@@ -20,12 +20,14 @@ __all__ = [
     "atomic_path",
     "atomic_write",
     "cut_tail",
+    "each_jsonl",
     "make_folder",
     "read_json",
     "read_jsonl",
     "read_text",
     "sync",
     "system_errors",
+    "text_lines",
     "write_json",
     "write_jsonl",
 ]
@@ -210,14 +212,38 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}: no such file.") from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}: line {line}: not UTF-8 (byte 0x{error.object[error.start]:02x} at offset {error.start}).",
-            hint=f"Convert it, e.g. iconv -f LATIN1 -t UTF-8 {path.name} > {path.stem}.utf8{path.suffix}",
-        ) from error
+        raise _not_utf8(path, line, error, 0) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a path with a NUL character
         raise DataError(f"{str(path)!r}: cannot be read: {error}.") from error
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield a file's lines, ends and all, one at a time; raises like ``read_text``, once it gets there."""
+    offset = 0
+    try:
+        with path.open("rb") as stream:
+            for number, raw in enumerate(stream, start=1):
+                try:
+                    line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise _not_utf8(path, number, error, offset) from error
+                offset += len(raw)
+                yield line
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file.") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a path with a NUL character
+        raise DataError(f"{str(path)!r}: cannot be read: {error}.") from error
+
+
+def _not_utf8(path: Path, line: int, error: UnicodeDecodeError, offset: int) -> DataError:
+    return DataError(
+        f"{path}: line {line}: not UTF-8 (byte 0x{error.object[error.start]:02x} at offset {offset + error.start}).",
+        hint=f"Convert it, e.g. iconv -f LATIN1 -t UTF-8 {path.name} > {path.stem}.utf8{path.suffix}",
+    )
 
 
 def read_json(path: Path) -> Any:
@@ -235,15 +261,17 @@ def read_jsonl(path: Path, *, lenient_tail: bool = False) -> list[Any]:
         path: The file.
         lenient_tail: Ignore a last line that was cut off in mid-write (append-only logs).
     """
-    values = []
-    lines = read_text(path).split("\n")
-    for number, line in enumerate(lines, start=1):
+    return list(each_jsonl(path, lenient_tail=lenient_tail))
+
+
+def each_jsonl(path: Path, *, lenient_tail: bool = False) -> Iterator[Any]:
+    """Yield the values of a JSON-lines file one at a time; see ``read_jsonl``."""
+    for number, line in enumerate(text_lines(path), start=1):
         if not line.strip():
             continue
         try:
-            values.append(decoded(line))
+            yield decoded(line.removesuffix("\n"))
         except json.JSONDecodeError as error:
-            if lenient_tail and number == len(lines):
+            if lenient_tail and not line.endswith("\n"):
                 break
             raise DataError(f"{path}: line {number}: not JSON: {error.msg}") from error
-    return values

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
+from augtune.core.columns import strings
 from augtune.core.errors import DataError
 from augtune.core.example import Example
 from augtune.core.labels import Labels
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_human", "check_rows", "examples_of", "half_character"]
 
+TEXTS_AT_ONCE = 8192
+
 
 def check_rows(data: Dataset) -> None:
     """See that ids are unique, texts there, labels known and soft labels what the task wants.
@@ -21,24 +26,46 @@ def check_rows(data: Dataset) -> None:
     Raises:
         DataError: If one of them is not; the message has the row.
     """
-    ids, labels = data.ids, data.labels
-    if len(set(ids)) != len(ids):
+    if pc.count_distinct(data.table.column("id"), mode="all").as_py() != len(data):
         seen: set[str] = set()
-        twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        twice = next(i for i in data.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
         raise DataError(f"{data.name}: id {twice!r} is used twice; ids have to be unique.")
-    known = frozenset(labels.names)
-    for i, (text, names) in enumerate(zip(data.texts, data.label_sets, strict=True)):
-        if not text or not text.strip():
-            raise DataError(f"{data.name}: row {i} ({ids[i]}): the text is empty.", hint="Remove or fill the row.")
-        problem = _problem(names, known, labels)
-        if problem is not None:
-            raise DataError(f"{data.name}: row {i} ({ids[i]}): {problem}.")
-    for i, soft in enumerate(data.table.column("probabilities").to_pylist()):
-        if soft is not None and (len(soft) != len(labels) or not labels.rule.is_target(soft)):
+    problems = [found for found in (_empty_text(data), _wrong_label(data)) if found is not None]
+    if problems:
+        row, problem, hint = min(problems, key=lambda found: found[0])
+        raise DataError(f"{data.name}: row {row} ({data.ids[row]}): {problem}.", hint=hint)
+    column = data.table.column("probabilities")
+    if column.null_count == len(data):
+        return
+    for i, soft in enumerate(column.to_pylist()):
+        if soft is not None and (len(soft) != len(data.labels) or not data.labels.rule.is_target(soft)):
             raise DataError(
-                f"{data.name}: row {i} ({ids[i]}): expected {len(labels)} probabilities {labels.rule.expected}, "
-                f"got {soft}."
+                f"{data.name}: row {i} ({data.ids[i]}): expected {len(data.labels)} probabilities "
+                f"{data.labels.rule.expected}, got {soft}."
             )
+
+
+def _empty_text(data: Dataset) -> tuple[int, str, str | None] | None:
+    """Return the first row without a text and what to say of it; texts are looked at a part at a time."""
+    column = data.table.column("text")
+    for start in range(0, len(data), TEXTS_AT_ONCE):
+        for i, text in enumerate(strings(column.slice(start, TEXTS_AT_ONCE)), start=start):
+            if not text or not text.strip():
+                return i, "the text is empty", "Remove or fill the row."
+    return None
+
+
+def _wrong_label(data: Dataset) -> tuple[int, str, str | None] | None:
+    """Return the first row whose label is none of the labels, or is given twice, and what to say of it."""
+    known = frozenset(data.labels.names)
+    sets = data.label_sets
+    if not data.labels.has_many and known.issuperset(set(data.label_names)):
+        return None
+    for i, names in enumerate(sets):
+        problem = _problem(names, known, data.labels)
+        if problem is not None:
+            return i, problem, None
+    return None
 
 
 def check_human(data: Dataset) -> None:
@@ -47,6 +74,8 @@ def check_human(data: Dataset) -> None:
     Raises:
         DataError: If one was not; the message has the row.
     """
+    if set(data.origins) <= {"human"}:
+        return
     for i, origin in enumerate(data.origins):
         if origin != "human":
             raise DataError(
@@ -56,14 +85,15 @@ def check_human(data: Dataset) -> None:
             )
 
 
-def half_character(rows: Sequence[Example], name: str) -> DataError:
+def half_character(rows: Sequence[Example], name: str, first: int = 0) -> DataError:
     """Return the error for rows of which one holds half of a surrogate pair, which no table can hold.
 
     Args:
         rows: The rows.
         name: Of the dataset.
+        first: Place of the first of them in it.
     """
-    for i, row in enumerate(rows):
+    for i, row in enumerate(rows, start=first):
         for field in ("id", "text", "text_pair", "label", "source_text", "generator"):
             try:
                 (getattr(row, field) or "").encode()

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from augtune.core.dataset import Dataset, HumanDataset, Splits
 from augtune.core.encoders import DEFAULT_ENCODER
@@ -157,15 +159,20 @@ def parse_steps(
 
 def _check_conserved(step: Step, rows: Dataset, result: Curation) -> None:
     """See that every row is kept, or on record as dropped or relabelled; a step that loses one is wrong itself."""
-    place = {name: i for i, name in enumerate(rows.ids)}
-    kept = [place.get(name, -1) for name in result.dataset.ids]
-    gone = [place.get(row.example.id, -1) for row in result.dropped]
-    whole = sorted(kept + gone) == list(range(len(rows)))
-    if not whole or kept != sorted(kept) or not _restored(rows.take(kept), result).table.equals(result.dataset.table):
+    kept = _places(result.dataset.table.column("id"), rows)
+    gone = _places(pa.array([row.example.id for row in result.dropped], pa.string()), rows)
+    whole = np.array_equal(np.sort(np.concatenate([kept, gone])), np.arange(len(rows)))
+    in_order = bool((kept[1:] > kept[:-1]).all())
+    if not whole or not in_order or not _restored(rows.take(kept), result).table.equals(result.dataset.table):
         raise RuntimeError(
             f"curation step {step.kind or type(step).__name__!r} was given {len(rows)} rows and returned {len(kept)} "
             f"kept and {len(gone)} dropped that are not the same rows in order; this is a mistake in the step."
         )
+
+
+def _places(ids: pa.Array | pa.ChunkedArray, rows: Dataset) -> np.ndarray:
+    """Return where in the rows each id stands, -1 for one that is not there."""
+    return np.asarray(pc.index_in(ids, value_set=rows.table.column("id")).fill_null(-1).to_numpy(), dtype=np.int64)
 
 
 def _restored(before: Dataset, result: Curation) -> Dataset:

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import field_serializer, field_validator
 
-from augtune.core.dataset import Dataset, Example, HumanDataset
+from augtune.core.columns import strings
+from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import SettingsError
 from augtune.core.outcomes import Curation, Dropped
 from augtune.core.task import TaskName
 from augtune.curation.base import Context
 from augtune.curation.forms import Passage, normalise, passage_key
-from augtune.curation.similar import Likeness, best_matches, passage_of, passages_of
+from augtune.curation.similar import Likeness, best_matches, passages_of
 
 __all__ = ["Contamination", "Overlap", "contaminated_human"]
 
@@ -59,19 +63,20 @@ class Contamination(Likeness):
             SettingsError: If ``against`` names a split that the context does not have.
         """
         pool = _Pool(self._evaluation_rows(context), context)
-        examples = list(rows)
-        dropped: dict[int, Dropped] = {}
-        left = []
-        for i, row in enumerate(examples):
-            found = None if row.origin == "human" else pool.exact(row)
+        made = _Made(rows)
+        told: dict[int, tuple[str, str]] = {}
+        for i in made.places:
+            found = pool.exact(made.passages[i], made.parents.get(i, ()), made.sources[i])
             if found is not None:
-                dropped[i] = Dropped(row, self.kind, *found)
-            elif row.origin != "human":
-                left.append(i)
-        self._drop_near(examples, left, pool, context, dropped)
-        self._drop_near_sources(examples, [i for i in left if i not in dropped], pool, context, dropped)
-        kept = [i for i in range(len(examples)) if i not in dropped]
-        return Curation(rows.take(kept), tuple(dropped[i] for i in sorted(dropped)))
+                told[i] = found
+        left = [i for i in made.places if i not in told]
+        told |= self._near(made, left, pool, context)
+        told |= self._near_sources(made, [i for i in left if i not in told], pool, context)
+        places = sorted(told)
+        dropped = tuple(Dropped(row, self.kind, *told[i]) for i, row in zip(places, rows.take(places), strict=True))
+        keep = np.ones(len(rows), dtype=bool)
+        keep[places] = False
+        return Curation(rows.take(np.flatnonzero(keep)), dropped)
 
     def _evaluation_rows(self, context: Context) -> tuple[tuple[str, HumanDataset], ...]:
         """Return the evaluation rows, each lot with the name reasons give it."""
@@ -91,31 +96,46 @@ class Contamination(Likeness):
             )
         return there
 
-    def _drop_near(
-        self, examples: list[Example], left: list[int], pool: _Pool, context: Context, dropped: dict[int, Dropped]
-    ) -> None:
-        """Record rows whose texts nearly repeat an evaluation row's."""
-        near = self.near([passage_of(examples[i]) for i in left], pool.passages, context)
-        for i, (j, similarity) in best_matches(near).items():
-            because = f"nearly repeats {pool.names[j]} ({self.described(similarity)})"
-            dropped[left[i]] = Dropped(examples[left[i]], self.kind, because, "near evaluation repeat")
+    def _near(self, made: _Made, left: list[int], pool: _Pool, context: Context) -> dict[int, tuple[str, str]]:
+        """Return the rows whose texts nearly repeat an evaluation row's, each with why it has to go."""
+        near = self.near([made.passages[i] for i in left], pool.passages, context)
+        return {
+            left[i]: (f"nearly repeats {pool.names[j]} ({self.described(similarity)})", "near evaluation repeat")
+            for i, (j, similarity) in best_matches(near).items()
+        }
 
-    def _drop_near_sources(
-        self, examples: list[Example], left: list[int], pool: _Pool, context: Context, dropped: dict[int, Dropped]
-    ) -> None:
-        """Record rows whose source text nearly repeats an evaluation row's first text.
+    def _near_sources(self, made: _Made, left: list[int], pool: _Pool, context: Context) -> dict[int, tuple[str, str]]:
+        """Return the rows whose source text nearly repeats an evaluation row's first text, each with why it has to go.
 
         A row trained on may well be near an evaluation row; it is no copy of it, so it may be reworded.
         """
-        given = dict.fromkeys(text for i in left if (text := examples[i].source_text) is not None)
+        given = dict.fromkeys(text for i in left if (text := made.sources[i]) is not None)
         sources = [text for text in given if not pool.is_trained_on(text)]
         near = self.near([(text, None) for text in sources], [(text, None) for text, _ in pool.passages], context)
         matches = {sources[i]: match for i, match in best_matches(near).items()}
+        told = {}
         for i in left:
-            if (source := examples[i].source_text) in matches:
+            if (source := made.sources[i]) in matches:
                 j, similarity = matches[source]
                 because = f"was made from a text that nearly repeats {pool.names[j]} ({self.described(similarity)})"
-                dropped[i] = Dropped(examples[i], self.kind, because, "near evaluation source")
+                told[i] = because, "near evaluation source"
+        return told
+
+
+class _Made:
+    """What is looked at of rows that a model wrote, column by column.
+
+    ``places`` are the rows that no human wrote, ``parents`` those of the rows that have any.
+    """
+
+    def __init__(self, rows: Dataset) -> None:
+        self.places = [i for i, origin in enumerate(rows.origins) if origin != "human"]
+        self.passages = passages_of(rows)
+        self.sources = strings(rows.table.column("source_text"))
+        column = rows.table.column("parents")
+        having = np.flatnonzero(pc.fill_null(pc.list_value_length(column), 0).to_numpy())
+        lists = column.take(pa.array(having)).to_pylist()
+        self.parents: dict[int, list[str]] = dict(zip(having.tolist(), lists, strict=True))
 
 
 class _Pool:
@@ -157,17 +177,17 @@ class _Pool:
         """Return whether a text is that of a human row trained on."""
         return normalise(text) in self._trained_on
 
-    def exact(self, row: Example) -> tuple[str, str] | None:
+    def exact(self, passage: Passage, parents: Sequence[str], source: str | None) -> tuple[str, str] | None:
         """Return why a row has to go and the reason in short, or None if nothing of it is an evaluation row's."""
-        same = self._by_key.get(passage_key(passage_of(row)))
+        same = self._by_key.get(passage_key(passage))
         if same is not None:
             return f"repeats {same}", "evaluation repeat"
-        parent = next((self._by_parent[name] for name in row.parents if name in self._by_parent), None)
+        parent = next((self._by_parent[name] for name in parents if name in self._by_parent), None)
         if parent is not None:
             return f"was made from {parent}", "evaluation source"
-        source = None if row.source_text is None else self._by_text.get(normalise(row.source_text))
-        if source is not None:
-            return f"was made from the text of {source}", "evaluation source"
+        text_of = None if source is None else self._by_text.get(normalise(source))
+        if text_of is not None:
+            return f"was made from the text of {text_of}", "evaluation source"
         return None
 
 

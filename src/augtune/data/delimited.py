@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from augtune.core.errors import DataError
+from augtune.data.packed import PackedRows
 
 __all__ = ["Rows", "parse"]
 
@@ -23,7 +24,7 @@ LARGEST_FIELD = 2**31 - 1
 class Rows(NamedTuple):
     """Parsed rows and the line each starts on, counted from 1."""
 
-    rows: list[dict[str, Any]]
+    rows: Sequence[Mapping[str, Any]]
     lines: list[int]
 
 
@@ -105,5 +106,5 @@ def _rows(records: Sequence[_Record], source: str, delimiter: str) -> Rows:
                 f"got {len(record.fields)}.",
                 hint=f'Put text that holds a {NAMES[delimiter]} in quotes: "...".',
             )
-    rows: list[dict[str, Any]] = [dict(zip(header, record.fields, strict=True)) for record in records[1:]]
+    rows = PackedRows(dict(zip(header, record.fields, strict=True)) for record in records[1:])
     return Rows(rows, [record.line for record in records[1:]])

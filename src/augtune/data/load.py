@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,7 +125,8 @@ def _label_sets(table: Table, column: str, task: TaskName, separator: str | None
     """Return the labels of every row, one unless rows may have several."""
     if task == "multi_label":
         return label_sets.sets_of(table, column, separator)
-    return [[value] for value in classes.values_of(table, column, task)]
+    alone: dict[str, list[str]] = {}
+    return [alone.setdefault(value, [value]) for value in classes.values_of(table, column, task)]
 
 
 def _classes(tables: Mapping[str, Table], values: Mapping[str, list[list[str]]], column: str, given: _Given) -> Classes:
@@ -152,27 +153,30 @@ def _dataset(
     table: Table, values: list[list[str]], wanted: Columns, known: Classes, *, split: str, name: str
 ) -> HumanDataset:
     width = max(4, len(str(len(table.rows) - 1)))
-    is_pair = wanted.text_pair is not None and any(row.get(wanted.text_pair) is not None for row in table.rows)
-    examples = []
-    for i, (row, own) in enumerate(zip(table.rows, values, strict=True)):
-        if row.get("origin") in ("generated", "rewritten"):
-            raise DataError(
-                f"{table.place(i)}: its origin is {row['origin']!r}: a model wrote this row, and only human rows "
-                "are loaded as data.",
-                hint="To train on it use generate: {kind: imported, path: ...}.",
+    pair_column = wanted.text_pair
+    is_pair = pair_column is not None and any(row.get(pair_column) is not None for row in table.rows)
+
+    def examples() -> Iterator[Example]:
+        for i, (row, own) in enumerate(zip(table.rows, values, strict=True)):
+            if row.get("origin") in ("generated", "rewritten"):
+                raise DataError(
+                    f"{table.place(i)}: its origin is {row['origin']!r}: a model wrote this row, and only human rows "
+                    "are loaded as data.",
+                    hint="To train on it use generate: {kind: imported, path: ...}.",
+                )
+            second = (
+                _text(row.get(wanted.text_pair), table, i, wanted.text_pair) if is_pair and wanted.text_pair else None
             )
-        second = _text(row.get(wanted.text_pair), table, i, wanted.text_pair) if is_pair and wanted.text_pair else None
-        names = dict.fromkeys(known.name_of(value, table.place(i)) for value in own)
-        examples.append(
-            Example(
+            names = dict.fromkeys(known.name_of(value, table.place(i)) for value in own)
+            yield Example(
                 f"{split}-{i:0{width}d}",
                 _text(row.get(wanted.text), table, i, wanted.text),
                 "" if known.labels.has_many else next(iter(names)),
                 text_pair=second,
                 labels=tuple(names) if known.labels.has_many else None,
             )
-        )
-    return HumanDataset.from_examples(examples, known.labels, name=name)
+
+    return HumanDataset.from_examples(examples(), known.labels, name=name)
 
 
 def _text(value: Any, table: Table, index: int, column: str) -> str:

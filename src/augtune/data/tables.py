@@ -6,7 +6,7 @@ Text is UTF-8 (a byte order mark is fine) and is kept as it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from augtune.core.columns import ROWS_AT_ONCE
 from augtune.core.errors import DataError
-from augtune.core.files import read_text
+from augtune.core.files import read_text, text_lines
 from augtune.core.json_text import HALF_SAID, decoded, whole
 from augtune.data import delimited
+from augtune.data.packed import PackedRows
 
 __all__ = ["EXTENSIONS", "NotATableError", "Table", "from_arrow", "parse_jsonl", "read", "read_table"]
 
@@ -50,6 +52,8 @@ class Table:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of all columns, in order of first appearance."""
+        if isinstance(self.rows, PackedRows):
+            return self.rows.columns
         return tuple(dict.fromkeys(name for row in self.rows for name in row))
 
     def place(self, index: int) -> str:
@@ -95,7 +99,7 @@ def _read_delimited(path: Path) -> Table:
 
 
 def _read_jsonl(path: Path) -> Table:
-    return parse_jsonl(read_text(path), str(path))
+    return _of_lines(text_lines(path), str(path))
 
 
 def parse_jsonl(text: str, source: str) -> Table:
@@ -108,14 +112,17 @@ def parse_jsonl(text: str, source: str) -> Table:
     Raises:
         DataError: If it is empty or a line is no JSON object; the message has the line.
     """
-    if not text.strip():
-        raise DataError(f"{source}: the file is empty.")
-    rows, lines = [], []
-    for number, line in enumerate(text.split("\n"), start=1):
+    return _of_lines(text.split("\n"), source)
+
+
+def _of_lines(given: Iterable[str], source: str) -> Table:
+    """Return the rows of a JSON object on each line; lines are read one after the other and not kept."""
+    rows, lines = PackedRows(), []
+    for number, line in enumerate(given, start=1):
         if not line.strip():
             continue
         try:
-            row = whole(line)
+            row = whole(line.removesuffix("\n"))
         except json.JSONDecodeError as error:
             hint = "A .jsonl file has one JSON object per line; an array over several lines belongs in a .json file."
             raise _not_json(f"{source}: line {number}", f"{error.msg} (column {error.colno})", hint) from error
@@ -123,6 +130,8 @@ def parse_jsonl(text: str, source: str) -> Table:
             raise DataError(f"{source}: line {number}: expected a JSON object, got {_kind(row)}.")
         rows.append(row)
         lines.append(number)
+    if not lines:
+        raise DataError(f"{source}: the file is empty.")
     return Table(source, rows, lines)
 
 
@@ -230,7 +239,8 @@ def from_arrow(table: pa.Table, *, source: str) -> Table:
         elif _is_categorical(table.schema.field(column).type) and table.num_rows:
             categories = table.column(column).unify_dictionaries().chunk(0).dictionary.to_pylist()
             names[column] = tuple(str(category) for category in categories)
-    return Table(source, table.to_pylist(), None, names)
+    rows = (row for part in table.to_batches(max_chunksize=ROWS_AT_ONCE) for row in part.to_pylist())
+    return Table(source, PackedRows(rows), None, names)
 
 
 def _hub_features(metadata: Mapping[bytes, bytes]) -> Mapping[str, Any]:

@@ -25,6 +25,9 @@ __all__ = ["MAX_TOKENS", "embed"]
 # Attention costs the square of the length; an encoder's own smaller limit wins.
 MAX_TOKENS = 512
 
+# Texts whose tokens are held at a time; batches are made of texts of about the same length among these.
+TEXTS_AT_ONCE = 65_536
+
 # The file in which sentence-transformers keeps how much of a text an encoder reads.
 SENTENCE_SETTINGS = "sentence_bert_config.json"
 
@@ -60,18 +63,21 @@ def embed(
     """
     model = _loaded(encoder)
     distinct = list(dict.fromkeys(texts))
-    tokens = model.tokenize(distinct)
-    order = sorted(range(len(distinct)), key=lambda i: len(tokens[i]))
     rows = np.zeros((len(distinct), model.width), dtype=np.float32)
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
-        rows[batch] = model.pooled([tokens[i] for i in batch])
-        if on_progress is not None:
-            on_progress(start + len(batch), len(order))
+    for first in range(0, len(distinct), TEXTS_AT_ONCE):
+        tokens = model.tokenize(distinct[first : first + TEXTS_AT_ONCE])
+        order = np.array(sorted(range(len(tokens)), key=list(map(len, tokens)).__getitem__), dtype=np.int64)
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            rows[first + batch] = model.pooled([tokens[i] for i in batch])
+            if on_progress is not None:
+                on_progress(first + start + len(batch), len(distinct))
     if not np.isfinite(rows).all():
         raise InputError(f"encoder {encoder!r}: its vectors hold values that are no numbers; its weights are damaged.")
+    if len(distinct) == len(texts):
+        return rows
     place = {text: i for i, text in enumerate(distinct)}
-    return rows[[place[text] for text in texts]] if distinct else rows
+    return rows[np.fromiter((place[text] for text in texts), np.int64, len(texts))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

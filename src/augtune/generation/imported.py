@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -244,7 +245,7 @@ class _Rows:
                 dropped.append(Dropped(empty, Imported.kind, f"{self.table.place(i)}: it has no {missing}", "empty"))
         return found, dropped
 
-    @property
+    @functools.cached_property
     def _mark(self) -> str:
         return f"{Imported.kind}:{self.name}"
 

@@ -38,12 +38,12 @@ class Histogram:
     tick_texts: list[str]
 
 
-def weight_histogram(weights: Sequence[float]) -> Histogram | None:
+def weight_histogram(weights: Sequence[float] | np.ndarray) -> Histogram | None:
     """Return the histogram of weights; None if there are none.
 
     On a logarithmic axis, weights below a millionth of the largest, 0 among them, count into the lowest bin.
     """
-    if not weights:
+    if not len(weights):
         return None
     values = np.asarray(weights, dtype=np.float64)
     positive = values[values > 0]

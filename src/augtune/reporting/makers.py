@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
+
+import numpy as np
 
 from augtune.reporting import words
 from augtune.reporting.figure import GRID, INK, Chart, axis_of, figure_of, layout_of, plot_label
@@ -54,34 +57,66 @@ def makers(view: RunView) -> list[Maker]:
 
     Rows that are part of a larger sample of the same generator's are not listed again.
     """
-    found: dict[tuple[str, frozenset[tuple[str, str]]], list[str]] = {}
-    parts: dict[tuple[str, str], list[RowRecord]] = {}
+    found: dict[tuple[str, bytes], list[_Written]] = {}
+    kinds: Counter[str] = Counter()
     dropped = {arm: Counter(map(_kind, view.dropped(arm))) for arm in view.arms}
     for arm in view.arms:
-        for kind, rows in _by_kind(view.kept(arm)).items():
-            parts[kind, arm] = rows
-            found.setdefault((kind, frozenset((row.id, row.text) for row in rows)), []).append(arm)
-    largest = [
-        (kind, arms) for (kind, rows), arms in found.items()
-        if not any(kind == other and rows < more for other, more in found)
-    ]  # fmt: skip
-    named = zip(_names(view, largest), largest, strict=True)
-    return [_maker(name, arms, parts[kind, arms[0]], dropped[arms[0]][kind], parts) for name, (kind, arms) in named]
+        for one in _written(view, arm):
+            found.setdefault((one.kind, one.marks().tobytes()), []).append(one)
+            kinds[arm] += 1
+    alike = list(found.values())
+    largest = [group for group in alike if not any(group[0].is_part_of(other[0]) for other in alike)]
+    names = _names(view, [(group[0].kind, [one.arm for one in group]) for group in largest])
+    return [
+        Maker(
+            name,
+            tuple(one.arm for one in group),
+            group[0].labels,
+            dropped[group[0].arm][group[0].kind],
+            group[0].words / group[0].count,
+            kinds[group[0].arm] == 1,
+        )
+        for name, group in zip(names, largest, strict=True)
+    ]
 
 
-def _maker(
-    name: str, arms: Sequence[str], rows: Sequence[RowRecord], dropped: int, parts: Mapping[tuple[str, str], Any]
-) -> Maker:
-    length = fmean(len(row.text.split()) for row in rows)
-    is_alone = sum(arm == arms[0] for _, arm in parts) == 1
-    return Maker(name, tuple(arms), Counter(row.label for row in rows), dropped, length, is_alone)
+class _Written:
+    """What is counted of the rows of one generator in one arm."""
+
+    def __init__(self, kind: str, arm: str) -> None:
+        self.kind, self.arm = kind, arm
+        self.labels: Counter[str] = Counter()
+        self.words = self.count = 0
+        self._marks = array("Q")
+
+    def add(self, row: RowRecord) -> None:
+        """Count one more row."""
+        self.labels[row.label] += 1
+        self.words += len(row.text.split())
+        self.count += 1
+        told = repr((row.id, row.text)).encode("utf-8", "surrogatepass")
+        self._marks.append(int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "little"))
+
+    def marks(self) -> np.ndarray:
+        """Return a number for each different row, in order of size."""
+        return np.unique(np.frombuffer(self._marks, dtype=np.uint64))
+
+    def is_part_of(self, other: _Written) -> bool:
+        """Return whether the rows are some of another's of the same generator, and not all."""
+        if self.kind != other.kind or self is other:
+            return False
+        ours, others = self.marks(), other.marks()
+        return len(ours) < len(others) and bool(np.isin(ours, others).all())
 
 
-def _by_kind(rows: Sequence[RowRecord]) -> dict[str, list[RowRecord]]:
-    found: dict[str, list[RowRecord]] = {}
-    for row in rows:
-        found.setdefault(_kind(row), []).append(row)
-    return found
+def _written(view: RunView, arm: str) -> list[_Written]:
+    found: dict[str, _Written] = {}
+    for row in view.kept(arm):
+        kind = _kind(row)
+        if kind not in found:
+            found[kind] = _Written(kind, arm)
+        found[kind].add(row)
+    return list(found.values())
 
 
 def _kind(row: RowRecord) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from augtune.reporting import words
 from augtune.reporting.curves import MOST_ARMS
 from augtune.reporting.figure import (
@@ -93,7 +95,7 @@ def _bars(labels: Sequence[str], values: Sequence[int], told: tuple[str, str]) -
 
 def weights_chart(view: RunView, arm: str, style: ArmStyle, place: int) -> Chart | None:
     """Return the histogram of an arm's weights over all rows and seeds; None if none are on record."""
-    found: Histogram | None = weight_histogram([row.weight for row in view.weights(arm)])
+    found: Histogram | None = weight_histogram(np.fromiter((row.weight for row in view.weights(arm)), np.float64))
     if found is None:
         return None
     hover = [

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from augtune.core.errors import DataError
-from augtune.core.files import read_json, read_jsonl, read_text
+from augtune.core.files import each_jsonl, read_json, read_text
 from augtune.reporting.schema import (
     ArmDetails,
     ArmResults,
@@ -28,7 +28,7 @@ from augtune.reporting.schema import (
 )
 from augtune.reporting.words import LOWER_IS_BETTER
 
-__all__ = ["HasFolder", "RunView", "read_run"]
+__all__ = ["HasFolder", "Rows", "RunView", "read_run"]
 
 T = TypeVar("T")
 
@@ -170,15 +170,15 @@ class RunView:
                 table[label] = ClassScores(**means)
         return table
 
-    def kept(self, arm: str) -> list[RowRecord]:
+    def kept(self, arm: str) -> Rows[RowRecord]:
         """Return the synthetic rows an arm trained on; empty if it used none."""
         return self._rows(RowRecord, "data", arm, "synthetic.jsonl")
 
-    def dropped(self, arm: str) -> list[RowRecord]:
+    def dropped(self, arm: str) -> Rows[RowRecord]:
         """Return the rows an arm dropped, with who dropped them and why."""
         return self._rows(RowRecord, "data", arm, "dropped.jsonl")
 
-    def weights(self, arm: str) -> list[WeightRecord]:
+    def weights(self, arm: str) -> Rows[WeightRecord]:
         """Return the weights of an arm's rows with every seed; empty if it weighs none."""
         return self._rows(WeightRecord, "data", arm, "weights.jsonl")
 
@@ -189,20 +189,38 @@ class RunView:
 
     def history(self, arm: str, seed: int) -> list[HistoryPoint]:
         """Return the training loss by step; empty if it was not kept."""
-        return self._rows(HistoryPoint, "history", arm, f"seed-{seed}.jsonl")
+        return list(self._rows(HistoryPoint, "history", arm, f"seed-{seed}.jsonl"))
 
     def predictions(self, arm: str, seed: int) -> list[PredictionRecord]:
         """Return an arm's answers to the test rows; empty if they were not kept."""
-        return self._rows(PredictionRecord, "predictions", arm, f"seed-{seed}.jsonl")
+        return list(self._rows(PredictionRecord, "predictions", arm, f"seed-{seed}.jsonl"))
 
     def experiment_text(self) -> str:
         """Return the experiment file as resolved, or an empty text if it is gone."""
         path = self.folder / "experiment.yaml"
         return read_text(path) if path.is_file() else ""
 
-    def _rows(self, kind: type[T], part: str, arm: str, file: str) -> list[T]:
-        path = self.folder / part / re.sub(r"[^\w .+-]", "_", arm) / file
-        return fitted_rows(kind, read_jsonl(path), path) if path.is_file() else []
+    def _rows(self, kind: type[T], part: str, arm: str, file: str) -> Rows[T]:
+        return Rows(kind, self.folder / part / re.sub(r"[^\w .+-]", "_", arm) / file)
+
+
+class Rows(Generic[T]):
+    """The rows of a file of a run, read anew whenever they are gone through, a part at a time; none if it is not there.
+
+    Args:
+        kind: What a row is.
+        path: The file.
+    """
+
+    def __init__(self, kind: type[T], path: Path) -> None:
+        self._kind, self._path = kind, path
+
+    def __iter__(self) -> Iterator[T]:
+        if self._path.is_file():
+            yield from fitted_rows(self._kind, each_jsonl(self._path), self._path)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def read_run(run: Path | str | HasFolder) -> RunView:

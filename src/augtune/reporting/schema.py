@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -32,6 +33,9 @@ __all__ = [
     "fitted_rows",
     "fitted_to",
 ]
+
+# Rows of a file that are looked at together.
+ROWS_AT_ONCE = 4096
 
 Bounds = tuple[float, float]
 T = TypeVar("T")
@@ -286,22 +290,36 @@ def fitted_to(kind: type[T], value: Any, path: Path) -> T:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        places = [_place(problem) for problem in found[:3]]
-        more = f" ({len(found) - 3} more)" if len(found) > 3 else ""
-        raise DataError(
-            f"{path}: not what a run folder holds: {'; '.join(places)}{more}.",
-            hint="The file is damaged or was written by something else. Run the experiment again to write it anew.",
-        ) from error
+        raise _damaged(error, path, 0) from error
 
 
-def fitted_rows(kind: type[T], values: Sequence[Any], path: Path) -> list[T]:
-    """Return the rows of a JSON-lines file as ``kind``; raises like ``fitted_to``."""
-    return fitted_to(list[kind], values, path)  # type: ignore[valid-type]
+def fitted_rows(kind: type[T], values: Iterable[Any], path: Path) -> Iterator[T]:
+    """Yield the rows of a JSON-lines file as ``kind``, a part at a time; raises like ``fitted_to``."""
+    adapter = TypeAdapter(list[kind])  # type: ignore[valid-type]
+    values = iter(values)
+    start = 0
+    while part := list(itertools.islice(values, ROWS_AT_ONCE)):
+        try:
+            yield from adapter.validate_python(part)
+        except ValidationError as error:
+            raise _damaged(error, path, start) from error
+        start += len(part)
 
 
-def _place(problem: Mapping[str, Any]) -> str:
-    place = " → ".join(f"row {part + 1}" if isinstance(part, int) else str(part) for part in problem["loc"])
+def _damaged(error: ValidationError, path: Path, start: int) -> DataError:
+    found = error.errors(include_url=False, include_context=False)
+    places = [_place(problem, start) for problem in found[:3]]
+    more = f" ({len(found) - 3} more)" if len(found) > 3 else ""
+    return DataError(
+        f"{path}: not what a run folder holds: {'; '.join(places)}{more}.",
+        hint="The file is damaged or was written by something else. Run the experiment again to write it anew.",
+    )
+
+
+def _place(problem: Mapping[str, Any], start: int) -> str:
+    first = problem["loc"][:1]
+    parts = [start + part if isinstance(part, int) else part for part in first] + list(problem["loc"][1:])
+    place = " → ".join(f"row {part + 1}" if isinstance(part, int) else str(part) for part in parts)
     message = str(problem["msg"])
     message = message[:1].lower() + message[1:]
     return f"{place}: {message}" if place else message

@@ -101,14 +101,9 @@ def _trained(
         logs = _probed(dataset, parts, settings, vectors)
     else:
         logs = _fine_tuned(name, dataset, parts, settings, seed)
-    unseen = np.full(len(dataset), -1)
-    unseen[own] = fold_of
     held_out = logs[fold_of, own]
     temperature = fit_temperature(held_out, rows.targets()) if settings.checkers.calibrated else 1.0
-    tables = _normalised(logs / temperature)
-    table = np.where(
-        (unseen >= 0)[:, None], tables[np.maximum(unseen, 0), np.arange(len(dataset))], tables.mean(axis=0)
-    )
+    table = _judged(logs, own, fold_of, temperature)
     accuracy = float((held_out.argmax(axis=1) == rows.label_indices).mean())
     made_by = f"{name} checker ({len(logs)} × {settings.checkers.model})"
     is_quality = name == "quality"
@@ -160,6 +155,23 @@ def _log_probabilities(fitted: Fitted, dataset: Dataset, settings: TrainSettings
     scores = torch.from_numpy(fitted.classifier.scores(encoded, precision=precision))
     logs: np.ndarray = scores.log_softmax(dim=1).numpy()
     return logs
+
+
+def _judged(logs: np.ndarray, own: np.ndarray, fold_of: np.ndarray, temperature: float) -> np.ndarray:
+    """Return ``(N, K)`` probabilities: a checker's own rows by the model that did not see them, others by the mean.
+
+    One fold after the other, so that of all folds' probabilities only their sum is held.
+    """
+    table = np.zeros(logs.shape[1:])
+    unseen = np.empty((len(own), logs.shape[2]))
+    for fold, one in enumerate(logs):
+        found = _normalised(one / temperature)
+        table += found
+        left_out = fold_of == fold
+        unseen[left_out] = found[own[left_out]]
+    table /= len(logs)
+    table[own] = unseen
+    return table
 
 
 def _normalised(logs: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -155,3 +157,28 @@ def test_from_hf_keeps_the_order_of_a_class_label():
     made = Dataset.from_hf(rows)
     assert made.labels.names == ("z", "a")
     assert made.label_names == ("z", "a")
+
+
+def test_rows_are_gone_through_a_part_at_a_time():
+    names = Labels(("a", "b"))
+    data = Dataset.from_examples((Example(f"row-{i}", f"text {i}", "ab"[i % 2]) for i in range(40_000)), names)
+    tracemalloc.start()
+    assert sum(len(row.text) > 5 for row in data) == 40_000
+    assert len(data.fingerprint) == 12
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 * 2**20  # all rows at once are more than twice as much
+
+
+def test_equal_labels_and_origins_are_one_object():
+    data = Dataset.from_examples((Example(f"row-{i}", "text", "ab"[i % 2]) for i in range(6)), Labels(("a", "b")))
+    assert len({id(name) for name in data.label_names}) == 2
+    assert len({id(origin) for origin in data.origins}) == 1
+    assert len({id(names) for names in data.label_sets}) == 2
+
+
+def test_a_row_taken_twice_is_refused():
+    data = Dataset.from_examples((Example(f"row-{i}", "text", "ab"[i % 2]) for i in range(6)), Labels(("a", "b")))
+    with pytest.raises(DataError) as raised:
+        data.take([1, 2, 1])
+    assert raised.value.message == "data: id 'row-1' is used twice; ids have to be unique."

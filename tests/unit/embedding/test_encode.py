@@ -164,3 +164,16 @@ def test_bundled_encoder_agrees_with_sentence_transformers(bundled):
 def test_bundled_encoder_finds_meaning_near(bundled):
     rows = embed(["The parcel never arrived.", "My package was not delivered.", "I love jazz."], encoder=bundled)
     assert rows[0] @ rows[1] > 0.5 > 0.1 > rows[0] @ rows[2]
+
+
+def test_texts_taken_up_in_parts_have_the_same_vectors(tiny_encoder, monkeypatch):
+    texts = [f"good film {i} and a late parcel"[: 9 + i] for i in range(23)]
+    whole = embed(texts, encoder=tiny_encoder, batch_size=4)
+    monkeypatch.setattr("augtune.embedding.encode.TEXTS_AT_ONCE", 5)
+    told = []
+    parted = embed(
+        texts, encoder=tiny_encoder, batch_size=4, on_progress=lambda done, total: told.append((done, total))
+    )
+    np.testing.assert_allclose(parted, whole, atol=1e-5)
+    assert told[0] == (4, 23)
+    assert told[-1] == (23, 23)

@@ -29,7 +29,7 @@ def test_view_tells_what_the_folder_holds(view):
     assert view.comparison("dimp").test == "paired_bootstrap"
     assert view.comparison("human only") is None
     assert len(view.kept("dimp")) + len(view.dropped("dimp")) == 300
-    assert view.kept("human only") == []
+    assert list(view.kept("human only")) == []
     assert {row.seed for row in view.weights("dimp")} == {0, 1, 2}
     assert len(view.history("two-stage", 2)) == 300
     assert view.experiment_text().startswith("name: helpdesk")
@@ -132,7 +132,7 @@ def test_damaged_row_names_file_and_row(own_run):
     path = own_run / "data" / "dimp" / "synthetic.jsonl"
     path.write_text('{"id": "a", "text": "x", "label": "refund"}\n{"id": "b", "label": "refund"}\n')
     with pytest.raises(DataError) as caught:
-        read_run(own_run).kept("dimp")
+        list(read_run(own_run).kept("dimp"))
     assert caught.value.message == f"{path}: not what a run folder holds: row 2 → text: field required."
 
 
@@ -140,4 +140,26 @@ def test_rows_that_were_not_kept_are_none(own_run):
     shutil.rmtree(own_run / "data")
     shutil.rmtree(own_run / "history")
     view = read_run(own_run)
-    assert view.kept("dimp") == view.dropped("dimp") == view.weights("dimp") == view.history("dimp", 0) == []
+    files = (view.kept("dimp"), view.dropped("dimp"), view.weights("dimp"), view.history("dimp", 0))
+    assert [list(rows) for rows in files] == [[], [], [], []]
+
+
+def test_rows_are_read_anew_and_a_part_at_a_time(own_run, monkeypatch):
+    view = read_run(own_run)
+    whole = list(view.kept("dimp"))
+    monkeypatch.setattr("augtune.reporting.schema.ROWS_AT_ONCE", 7)
+    rows = view.kept("dimp")
+    assert list(rows) == list(rows) == whole
+
+
+def test_damaged_row_of_a_later_part_is_named_by_its_place_in_the_file(own_run, monkeypatch):
+    monkeypatch.setattr("augtune.reporting.schema.ROWS_AT_ONCE", 7)
+    path = own_run / "data" / "dimp" / "synthetic.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[9] = '{"id": 4}'
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError) as raised:
+        list(read_run(own_run).kept("dimp"))
+    assert raised.value.message == (
+        f"{path}: not what a run folder holds: row 10 → id: input should be a valid string; row 10 → text: field required."
+    )
