@@ -20,6 +20,8 @@ from augtune.llm.providers.replay import Recorded
 
 __all__ = ["Store"]
 
+# Writing takes milliseconds, also where many processes share the file: who has it longer is stopped or hangs.
+PATIENCE_S = 30.0
 APPLICATION = 0x61756774  # "augt"
 VERSION = 1
 SCHEMA = f"""
@@ -60,7 +62,9 @@ class Store:
         with self._guard():
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = sqlite3.connect(path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False)
+            self._file = sqlite3.connect(
+                path or ":memory:", timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
+            )
         try:
             with self._guard():
                 self._prepare()
@@ -69,7 +73,7 @@ class Store:
             raise
 
     def _prepare(self) -> None:
-        self._file.execute("PRAGMA busy_timeout = 30000")
+        self._file.execute(f"PRAGMA busy_timeout = {round(PATIENCE_S * 1000)}")
         _patiently(self._file, "PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA trusted_schema = OFF")
         self._file.execute("PRAGMA synchronous = NORMAL")  # survives kill -9; a power cut may cost the last replies
@@ -208,12 +212,21 @@ class Store:
         with self._lock:
             self._file.close()
 
+    def _held(self) -> StorageError:
+        return StorageError(
+            f"{self.name}: another process has kept it to itself for {PATIENCE_S:.0f} s.",
+            hint="See whether a run with this cache is stopped (Ctrl-Z) or hangs, and end it. Then run again: every "
+            "reply that came is kept.",
+        )
+
     @contextmanager
     def _guard(self) -> Iterator[None]:
         with self._lock:
             try:
                 yield
             except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                    raise self._held() from error
                 raise StorageError(
                     f"{self.name}: cannot be used as a cache: {error}.",
                     hint="Free some space if the disk is full; a damaged file has to be removed by hand.",
@@ -222,9 +235,9 @@ class Store:
                 raise StorageError(f"{self.name}: cannot be written: {error.strerror or error}.") from error
 
 
-def _patiently(file: sqlite3.Connection, statement: str, *, patience_s: float = 30.0) -> None:
+def _patiently(file: sqlite3.Connection, statement: str) -> None:
     """Run a statement that SQLite refuses at once, timeout or not, while another process starts to use the file."""
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + PATIENCE_S
     while True:
         try:
             file.execute(statement)
