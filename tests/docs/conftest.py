@@ -35,9 +35,9 @@ def small(monkeypatch: pytest.MonkeyPatch, tiny_encoder: str) -> Small:
     """Train the tiny encoder for some steps, whatever a page asks for."""
     from augtune.core.encoders import BUNDLED, CARRIED
     from augtune.model import encoder
-    from augtune.training import train
+    from augtune.training import probed, train
 
-    told, located, fitted = Small(), encoder.locate, train.fit
+    told, located, fitted, probe = Small(), encoder.locate, train.fit, probed.probed
     if os.environ.get("AUGTUNE_DOCS") == "real":
         return told
 
@@ -51,8 +51,13 @@ def small(monkeypatch: pytest.MonkeyPatch, tiny_encoder: str) -> Small:
             asked = asked.model_copy(update={"steps": STEPS, "epochs": None})
         return fitted(replace(job, settings=asked))
 
+    def small_probe(dataset, *, encoder, ridge, seed=0, vectors=None):
+        made = probe(dataset, encoder=tiny_encoder, ridge=ridge, seed=seed)
+        return replace(made, encoder=encoder)
+
     monkeypatch.setattr(encoder, "locate", locate)
     monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(probed, "probed", small_probe)
     return told
 
 

@@ -131,8 +131,9 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
     best_mix = max((name for name in judged if name.startswith("mix")), key=lambda one: search.scores[one], default="")
     if settings.learning and not search.is_late():
         weight = getattr(search.ways.get(best_mix), "weight", 1.0)
-        learning = learning_points(search.folds, vectors, search.truth, search.metric, (float(weight), workshop.seed))
-    names = search.parts_of(verdict)
+        first = [fold for fold in search.folds if fold.repeat == 0]
+        learning = learning_points(first, vectors, search.truth, search.metric, (float(weight), workshop.seed))
+    names = _doubled(search, search.parts_of(verdict))
     named = [name for name in names if name in judged]
     needs = class_needs(judged[named[-1] if named else BASE], rows.human, rows.synthetic)
     fitted = _final(search, names)
@@ -247,11 +248,18 @@ def _trained(search: _Search, names: Sequence[str], folds: Sequence[Fold], short
     return {name: Judged(done_folds, found) for name, found in tables.items()}
 
 
+def _doubled(search: _Search, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ways whose models are made: one that would be alone is trained twice if that is paid for."""
+    trained = [name for name in names if not search.ways[name].is_cheap]
+    twice = search.settings.average and len(trained) == 1 and search.budget.finals > 1
+    return (*names, *trained) if twice else names
+
+
 def _final(search: _Search, names: Sequence[str]) -> Fitted:
     """Return the model trained on all rows, or the average of several."""
     fitted = []
-    for name in names:
-        made, steps, seconds = search.workshop.on_all(search.ways[name])
+    for place, name in enumerate(names):
+        made, steps, seconds = search.workshop.on_all(search.ways[name], names[:place].count(name))
         before = search.spent.get(f"{name}, final", (0, 0.0))
         search.spent[f"{name}, final"] = (before[0] + steps, before[1] + seconds)
         fitted.append(made)
@@ -261,8 +269,9 @@ def _final(search: _Search, names: Sequence[str]) -> Fitted:
 def _decision(search: _Search, verdict: Verdict, names: Sequence[str]) -> Decision:
     rows = search.workshop.rows
     best = verdict.best
-    chosen = names[0] if len(names) == 1 else f"average of {' and '.join(names)}"
-    take = "human only" if tuple(names) == (BASE,) else verdict.take
+    distinct = list(dict.fromkeys(names))
+    chosen = distinct[0] if len(distinct) == 1 else f"average of {' and '.join(distinct)}"
+    take = "human only" if distinct == [BASE] else verdict.take
     taken = best if take != "human only" else None
     half = 0.5 if verdict.take == "averaged" and taken is not None and chosen != taken.name else 1.0
     gain = 0.0 if taken is None else half * taken.mean
@@ -310,7 +319,7 @@ def _because(verdict: Verdict, names: Sequence[str], settings: ChooseSettings) -
     sure, likely = settings.decide.sure, settings.decide.likely
     if verdict.take == "alone":
         return f"{best.name} gains with a probability of {best.probability:.2f}, at least {sure:g}"
-    if verdict.take == "averaged" and len(names) == 1:
+    if verdict.take == "averaged" and set(names) == {BASE}:
         return (
             f"{best.name} gains with a probability of {best.probability:.2f}, less than {sure:g}, and no average of it "
             "with human rows alone is allowed or paid for"

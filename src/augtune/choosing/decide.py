@@ -4,8 +4,8 @@ The rule, in full. What is known of a way is its gains: its score less that of t
 same held-out rows, over folds and repeats.
 
 1. The folds share training rows, so the covariance of mean gains is not S / J but S (1/J + 1/(F - 1)) with J gains of F
-   folds (Nadeau and Bengio, Machine Learning 52, 2003). S is drawn towards equal variances and equal correlations,
-   which count as much as five gains, since few gains give a poor S.
+   folds (Nadeau and Bengio, Machine Learning 52, 2003). S has one variance and one correlation, the means over ways:
+   ten gains of ten ways do not tell more, and a matrix that pretends to would turn signs round.
 2. What was measured is not what will be trained: a probe stands in for an encoder, a short training for a long one.
    That adds the variance of the rung it was measured on, half of it shared by all ways.
 3. Before looking, gains are taken to be normal around 0 with a standard deviation of ``prior`` and a correlation of
@@ -36,8 +36,6 @@ __all__ = ["DecideSettings", "Posterior", "Rung", "Take", "Verdict", "decide", "
 
 Take = Literal["alone", "averaged", "human only"]
 
-# Gains that the plain covariance counts as when the real one is estimated.
-BORROWED = 5
 # How far the learned prior may be from the one that is written down.
 PRIOR_FACTOR = 2.0
 # Correlation of gains before anything was measured, and of what a rung's measure is off by.
@@ -94,9 +92,7 @@ class Rung:
     def covariance(self) -> np.ndarray:
         """Return the covariance of what the mean gains are off by, ``(W, W)``."""
         count = self.gains.shape[1]
-        own = np.atleast_2d(np.cov(self.gains, ddof=1))
-        kept = (count - 1) / (count - 1 + BORROWED)
-        shared = kept * own + (1 - kept) * _plain(own)
+        shared = _plain(np.atleast_2d(np.cov(self.gains, ddof=1)))
         noise = np.broadcast_to(self.noise, len(self.names))
         return np.asarray(shared * (1 / count + 1 / (self.folds - 1)) + np.outer(noise, noise) * _alike(len(noise)))
 

@@ -101,9 +101,10 @@ class Frozen:
         """Return the regression under the given weights of all rows, ``(N,)``."""
         wanted = asked or Asked()
         used = np.flatnonzero(weights > 0)
+        start = None if wanted.towards is not None else self.__dict__.get("human_only")
         return fit_probe(
             self.vectors[used], self.targets[used], balanced=balanced, ridge=RIDGE,
-            asked=Asked(weights[used], wanted.offsets, wanted.towards),
+            asked=Asked(weights[used], wanted.offsets, wanted.towards, start, is_rough=True),
         )  # fmt: skip
 
     @functools.cached_property

@@ -32,7 +32,7 @@ def learning_points(
     Human rows are cut without any synthetic ones, and synthetic ones beside all human rows.
 
     Args:
-        folds: All folds.
+        folds: The folds of one repeat, or of several.
         vectors: Of all rows.
         truth: ``(N,)`` column of each human row's label.
         metric: What is measured.

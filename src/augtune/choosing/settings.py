@@ -77,7 +77,8 @@ class ChooseSettings(Settings):
     """Seconds after which nothing more is tried and the final training begins; what is chosen then depends on the
     machine's speed. None: no limit."""
     average: bool = True
-    """Whether several models may be averaged; they are saved as one folder and predict in as many times the time."""
+    """Whether two final trainings are averaged, of two ways or of one with two seeds; they are saved as one folder and
+    take twice the time to predict. false: one model of one training."""
     learning: bool = True
     """Whether to find out, by probes, if more rows would help."""
 

@@ -15,7 +15,7 @@ import numpy as np
 from augtune.choosing.decide import DecideSettings, Rung, Verdict, decide
 from augtune.core.seeds import generator
 
-__all__ = ["SCENES", "Rates", "Scene", "error_rates", "error_table"]
+__all__ = ["SCENES", "Rates", "Scene", "error_rates", "error_table", "table_line"]
 
 HARM = 0.005
 
@@ -151,10 +151,13 @@ def error_table(*, times: int = 1000, seed: int = 0) -> str:
         "| situation | loses > 0.5 points | if the best score is taken | not human only | mean gain | regret |",
         "|---|--:|--:|--:|--:|--:|",
     ]
-    for scene in SCENES:
-        found = error_rates(scene, times=times, seed=seed)
-        lines.append(
-            f"| {found.scene} | {found.harmful:.1%} | {found.naive:.1%} | {found.taken:.1%} | "
-            f"{100 * found.gain:+.2f} | {100 * found.regret:.2f} |"
-        )
+    lines += [table_line(error_rates(scene, times=times, seed=seed)) for scene in SCENES]
     return "\n".join(lines)
+
+
+def table_line(found: Rates) -> str:
+    """Return the error rates of a scene as a line of a Markdown table."""
+    return (
+        f"| {found.scene} | {found.harmful:.1%} | {found.naive:.1%} | {found.taken:.1%} | "
+        f"{100 * found.gain:+.2f} | {100 * found.regret:.2f} |"
+    )

@@ -160,22 +160,28 @@ class Workshop:
         table = np.array(read_json(stage.folder / TABLE), dtype=np.float64).reshape(len(judging), -1)
         return Done(table, int(stage.notes["steps"]), float(stage.notes["seconds"]))
 
-    def on_all(self, way: Candidate) -> tuple[Fitted, int, float]:
-        """Return a way's model trained on all rows, the steps it took and the seconds."""
+    def on_all(self, way: Candidate, copy: int = 0) -> tuple[Fitted, int, float]:
+        """Return a way's model trained on all rows, the steps it took and the seconds.
+
+        Args:
+            way: The way.
+            copy: 0 trains with the choice's own seed, 1 and so on with others.
+        """
         from augtune.model.fitted import Fitted
 
         dataset = self.rows.whole()
-        about = f"{way.name} · all rows"
+        about = f"{way.name} · all rows" + (f", training {copy + 1}" if copy else "")
+        seed = derive(self.seed, "choose", "copy", copy) if copy else self.seed
         made: list[Fitted] = []
 
         def make(folder: Path) -> dict[str, Any]:
             started = time.monotonic()
-            fitted = self._trained(way, (dataset, self.rows.vectors), self.settings, self.seed, (folder, about))
+            fitted = self._trained(way, (dataset, self.rows.vectors), self.settings, seed, (folder, about))
             fitted.save(folder / MODEL)
             made.append(fitted)
             return {"steps": fitted.steps, "seconds": time.monotonic() - started}
 
-        key = {**self._key(way, dataset, self.settings, self.seed), "judging": None}
+        key = {**self._key(way, dataset, self.settings, seed), "judging": None}
         stage = self.within.keeper.stage("train", key, make, about=about)
         fitted = made[0] if made else Fitted.load(stage.folder / MODEL)
         return fitted, int(stage.notes["steps"]), float(stage.notes["seconds"])

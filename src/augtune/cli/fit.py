@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,14 @@ from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 
 if TYPE_CHECKING:
     from augtune.core.dataset import Dataset, HumanDataset
+    from augtune.experiment.fit import Made
+    from augtune.model.fitted import Fitted
 
-__all__ = ["COMMANDS", "hold_out"]
+__all__ = ["COMMANDS"]
 
-HELD_OUT_SHARE = 0.2
+DROPPED = "dropped.jsonl"
+CARD = "README.md"
+PAGE = "decision.html"
 
 
 def fit(
@@ -28,31 +34,43 @@ def fit(
     task: str = TASK,
     separator: str = SEPARATOR,
     order: str = ORDER,
-    test: Path = typer.Option(None, "--test", metavar="FILE", help="Rows to measure on; else a fifth is held out."),
+    synthetic: Path = typer.Option(None, "--synthetic", metavar="ROWS", help="Rows a language model wrote."),
+    test: Path = typer.Option(None, "--test", metavar="FILE", help="Rows to measure on in the end, and for no more."),
     llm: str = LLM,
     replay: Path = REPLAY,
     budget: str = BUDGET,
     base_url: str = BASE_URL,
     per_class: int = typer.Option(50, "--per-class", help="Rows the language model writes of each label."),
     encoder: str = typer.Option("bundled/minilm", "--encoder", help="A folder, bundled/minilm or a hub name."),
-    recipe: str = typer.Option(None, "--recipe", help="By default dimp with a language model, vanilla without."),
-    steps: int = typer.Option(300, "--steps", help="Optimizer steps."),
+    recipe: str = typer.Option(None, "--recipe", help="Train by this recipe instead of choosing a way."),
+    steps: int = typer.Option(300, "--steps", help="Optimizer steps of one full training."),
+    choose: list[str] = typer.Option(
+        None,
+        "--choose",
+        metavar="KEY=VALUE",
+        help="How to choose, e.g. trainings=3 or 'exclude=[mix]'; may be repeated.",
+    ),
+    time: float = typer.Option(None, "--time", metavar="SECONDS", help="Try nothing more after this time."),
     settings: list[str] = SET,
     seed: int = SEED,
     out: Path = typer.Option(..., "--out", metavar="MODEL", help="Folder to save the model in.", show_default=False),
 ) -> None:
-    """Train, measure and save a classifier in one go.
+    """Make the best classifier of the rows there are, and say why.
 
-    Without a test file a fifth of each label's rows is held out and measured on. With --llm a language model adds rows
-    to train on, and the model without them is measured too.
+    Ways of using human and synthetic rows are compared on human rows alone, by cross-validation; the best one is
+    trained, if it is likely enough to be better, else human rows alone. With --llm a language model writes rows first.
+    The model's folder gets a page that says why, decision.html. A command that was cut off carries on.
 
-    Example: augtune fit tickets.csv --label intent --out model
+    Example: augtune fit tickets.csv --label intent --synthetic written.jsonl --out model
     """
     from augtune.cli.inputs import human_splits, language_model
-    from augtune.cli.steps import check_place, end_stopped, keep, trained
-    from augtune.evaluation.metrics import BY_TASK, DEFAULT_METRICS
-    from augtune.evaluation.scores import evaluate
+    from augtune.cli.steps import check_place
+    from augtune.core.errors import SettingsError
 
+    if recipe is not None and (choose or time is not None):
+        raise SettingsError(
+            "--recipe: it takes the place of choosing, so --choose and --time have no effect; leave them out"
+        )
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
     columns["told"] = LabelOptions(task, separator, order)
     splits = human_splits(file, **columns, view=view)
@@ -60,73 +78,128 @@ def fit(
     if test is not None:
         held_out = human_splits(test, **columns, labels=human.labels).train.renamed("test")
         told = f"measured on {test}"
-    elif held_out is None:
-        human, held_out = hold_out(human, seed)
-        told = f"measured on {len(held_out)} rows held out of {file}; they were not trained on"
     check_place(out)
-    cache = out.with_name(f"{out.name}.cache.sqlite")
-    model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=cache)
-    chosen: dict[str, Any] = {"encoder": encoder, "recipe": recipe or ("vanilla" if model is None else "dimp")}
-    chosen["steps"] = steps
-    rows: Dataset = human
-    if model is not None:
-        rows = human + _written(human, held_out, model, (per_class, encoder, seed))
-    fitted = trained(rows, chosen, settings or (), seed=seed, out=out)
-    metrics = BY_TASK.get(human.labels.task, DEFAULT_METRICS)
-    scores = evaluate(fitted.predict(held_out), held_out, metrics)
+    model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=_beside(out, "cache.sqlite"))
+    made = _made(human, held_out, (synthetic, separator), model, (per_class, encoder, seed))
+    train = {"encoder": encoder, "steps": steps}
+    if recipe is not None or human.labels.has_many:
+        if recipe is None:
+            print("rows may have several labels, for which no way is chosen: recipe vanilla is taken")
+        fitted = _forced(human, made, {**train, "recipe": recipe or "vanilla"}, settings or (), (seed, out))
+    else:
+        limits = [] if time is None else [f"max_seconds={time}"]
+        fitted = _chosen(human, made, (train, settings or (), [*(choose or ()), *limits]), seed, out)
+    _finish(fitted, (human, made), (held_out, told), out)
+
+
+def _beside(out: Path, what: str) -> Path:
+    return out.with_name(f"{out.name}.{what}")
+
+
+def _made(
+    human: HumanDataset,
+    held_out: HumanDataset | None,
+    given: tuple[Path | None, str | None],
+    llm: Any,
+    how: tuple[int, str, int],
+) -> Made:
+    """Return the synthetic rows there are and that the language model writes, having said what became of others."""
+    from augtune.cli.inputs import synthetic_rows
+    from augtune.experiment.fit import Asked, Made, synthetic_for
+
+    path, separator = given
+    per_class, encoder, seed = how
+    if path is None and llm is None:
+        return Made()
+    rows: Dataset | None = None if path is None else synthetic_rows(path, human, separator=separator)
+    asked = Asked({"kind": "gpt3mix", "per_class": per_class}, None, held_out)
+    made = synthetic_for(human, rows, llm, asked, (encoder, seed))
+    kept = 0 if made.rows is None else len(made.rows)
+    reasons: dict[str, int] = {}
+    for one in made.dropped:
+        reasons[one.by] = reasons.get(one.by, 0) + 1
+    told = "".join(f", {count:,} dropped by {by}" for by, count in reasons.items())
+    print(f"synthetic rows: {kept:,} kept{told}" + ("" if llm is None else f" · {made.cost}"))
+    return made
+
+
+def _forced(human: HumanDataset, made: Made, chosen: dict[str, Any], settings: Any, place: tuple[int, Path]) -> Fitted:
+    """Return the model of one recipe."""
+    from augtune.cli.steps import trained
+
+    seed, out = place
+    rows = human if made.rows is None else human + made.rows
+    return trained(rows, chosen, settings, seed=seed, out=out)  # type: ignore[no-any-return]
+
+
+def _chosen(human: HumanDataset, made: Made, how: tuple[dict[str, Any], Any, Any], seed: int, out: Path) -> Fitted:
+    """Return the model of the way that is chosen, its progress on the screen."""
+    from augtune.choosing.settings import ChooseSettings
+    from augtune.cli.screen import Screen
+    from augtune.experiment.document import override
+    from augtune.experiment.fit import chosen
+    from augtune.experiment.store import RunFolder
+    from augtune.training.settings import TrainSettings
+
+    train, assignments, choosing = how
+    settings = TrainSettings.parse(override(train, assignments), where="train")
+    choose = ChooseSettings.parse(override({}, choosing), where="choose")
+    work = _beside(out, "work")
+    with Screen() as screen:
+        work.mkdir(parents=True, exist_ok=True)
+        store = RunFolder(work, "fit", screen)
+        with store.claimed():
+            return chosen(human, made, (settings, choose, seed), store, screen.stop())
+
+
+def _finish(
+    fitted: Fitted, rows: tuple[HumanDataset, Made], held_out: tuple[HumanDataset | None, str], out: Path
+) -> None:
+    """Save the model with its card and page, and say what came out."""
+    from augtune.cli.steps import end_stopped, keep, write_dropped
+    from augtune.evaluation.metrics import BY_TASK, DEFAULT_METRICS
+    from augtune.evaluation.scores import evaluate
+
+    human, made = rows
+    test, told = held_out
+    count = 0 if made.rows is None else len(made.rows)
     saved = keep(fitted, out)
-    print(f"trained on {len(human)} human rows and {len(rows) - len(human)} synthetic ones: {fitted}")
-    print(f"{told}:\n  {scores}")
-    if model is not None and not fitted.was_stopped:
-        plain = trained(human, {**chosen, "recipe": "vanilla"}, (), seed=seed)
-        print(f"without the synthetic rows, recipe vanilla:\n  {evaluate(plain.predict(held_out), held_out, metrics)}")
-        print("That is one seed each; augtune run compares over several and says what is beyond chance.")
-    print(f"saved: {saved}")
+    lines = [f"trained on {len(human)} human rows and {count} synthetic ones: {fitted}"]
+    if fitted.decision is not None:
+        lines.append(str(fitted.decision))
+    if test is not None:
+        metrics = BY_TASK.get(human.labels.task, DEFAULT_METRICS)
+        lines.append(f"{told}:\n  {evaluate(fitted.predict(test), test, metrics)}")
+    if made.dropped:
+        write_dropped(saved / DROPPED, made.dropped, human.labels)
+    (saved / CARD).write_text(_card(fitted, lines), encoding="utf-8")
+    print("\n".join(lines))
+    print(f"saved: {saved}{_page(fitted, saved)}")
+    shutil.rmtree(_beside(out, "work"), ignore_errors=True)
     if fitted.was_stopped:
         end_stopped(fitted)
 
 
-def _written(human: HumanDataset, held_out: HumanDataset, llm: Any, how: tuple[int, str, int]) -> Dataset:
-    """Return the rows the language model wrote that are fit to train on, having said what became of the others."""
-    from augtune.core.dataset import Splits
-    from augtune.curation.base import curate
-    from augtune.generation.base import generate
+def _page(fitted: Fitted, saved: Path) -> str:
+    """Write the page that says why, and return words on where it is."""
+    from augtune.core.errors import ExtraError
+    from augtune.reporting.decision import decision_page
 
-    per_class, encoder, seed = how
-    made = generate(human, {"kind": "gpt3mix", "per_class": per_class}, llm=llm, seed=seed)
-    print(f"generated: {made}")
-    splits = Splits(human, None, held_out)
-    clean = curate(made.dataset, ["dedup", "contamination"], human=human, splits=splits, encoder=encoder)
-    print(f"curated: {clean}")
-    return clean.dataset
+    if fitted.decision is None:
+        return ""
+    try:
+        return f" · why: {decision_page(fitted.decision, saved / PAGE, title=saved.name)}"
+    except ExtraError as error:
+        sys.stderr.write(f"no {PAGE}: {error}\n")
+        return ""
 
 
-def hold_out(rows: HumanDataset, seed: int) -> tuple[HumanDataset, HumanDataset]:
-    """Return the rows to train on and a fifth of each label's rows to measure on; a label's only row is trained on.
-
-    Where a row may have several labels, a fifth of all rows.
-    """
-    import numpy as np
-
-    from augtune.core.errors import DataError
-    from augtune.core.seeds import generator
-
-    if rows.labels.has_many:
-        taken = max(1, round(HELD_OUT_SHARE * len(rows)))
-        order = generator(seed, "fit", "held out").permutation(len(rows))
-        return rows.take(np.sort(order[taken:])), rows.take(np.sort(order[:taken])).renamed("held out")
-    test: list[int] = []
-    for k, label in enumerate(rows.labels):
-        places = np.flatnonzero(rows.label_indices == k)
-        taken = min(max(1, round(HELD_OUT_SHARE * len(places))), len(places) - 1) if len(places) else 0
-        test += [int(i) for i in generator(seed, "fit", "held out", label).permutation(places)[:taken]]
-    if not test:
-        raise DataError(
-            f"{rows.name}: no label has two rows, so none can be held out to measure on.",
-            hint="Add rows, or name a file to measure on: --test FILE.",
-        )
-    left = sorted(set(range(len(rows))) - set(test))
-    return rows.take(left), rows.take(sorted(test)).renamed("held out")
+def _card(fitted: Fitted, lines: list[str]) -> str:
+    """Return the model's card."""
+    about = [f"# {fitted.name}", "", "A text classifier made by augtune.", "", *(f"- {line}" for line in lines)]
+    about += ["", f"Labels: {fitted.labels}", "", "```python", "import augtune as at", ""]
+    about += ['at.Fitted.load("FOLDER").predict(["a text"])', "```", ""]
+    return "\n".join(about)
 
 
 COMMANDS = (fit,)

@@ -156,13 +156,17 @@ def _arm(checked: Checked, arm: ArmPlan) -> Branch:
         (f"{stage.name}: {_count(stage.steps, 'step')} on {_stage_rows(stage)}, {_trained(stage)}{beside}", ())
         for stage in settings.recipe.plan(settings, steps)
     ]
-    if settings.recipe.needs:
+    recipe = settings.recipe.kind if arm.choose is None else "auto"
+    if arm.choose is not None:
+        stages = [(f"chosen among {', '.join(way.name for way in arm.choose.ways)}", ())]
+        stages.append((f"at most {arm.choose.trainings:g} trainings of {_count(steps, 'step')}", ()))
+    elif settings.recipe.needs:
         checkers = "; ".join(_checker(name, settings, steps) for name in settings.recipe.needs)
         stages.insert(0, (f"checkers: {checkers}", ()))
     return f"{arm.name}{baseline}: {changes}", [
         (f"generate: {_list(arm.generators)}", ()),
         (f"curate: {_list(arm.steps)}", ()),
-        (f"train: {settings.encoder}, recipe {settings.recipe.kind}, batches of {settings.batch_size}", stages),
+        (f"train: {settings.encoder}, recipe {recipe}, batches of {settings.batch_size}", stages),
     ]
 
 

@@ -30,6 +30,11 @@ class Probe:
     weights: np.ndarray
     bias: np.ndarray
 
+    @property
+    def table(self) -> np.ndarray:
+        """Both as one table, ``(H + 1, K)``, the bias last."""
+        return np.concatenate([self.weights, self.bias[None]])
+
     def log_probabilities(self, vectors: np.ndarray) -> np.ndarray:
         """Return ``(N, K)`` log-probabilities of ``(N, H)`` vectors."""
         return _log_softmax(vectors @ self.weights + self.bias)
@@ -47,12 +52,17 @@ class Asked:
     Args:
         weights: ``(N,)`` how much each row counts; None: 1 each.
         offsets: ``(K,)`` added to the scores while fitting and left out afterwards (logit adjustment); None: 0.
-        towards: Coefficients from which the penalty measures, and where the search starts; None: 0.
+        towards: Coefficients from which the penalty measures; None: 0.
+        start: Coefficients where the search starts; None: those it is drawn towards.
+        is_rough: End the search when steps gain less than a millionth, or after 60 of them: for comparisons, where
+            many fits are made and the last digits do not count.
     """
 
     weights: np.ndarray | None = None
     offsets: np.ndarray | None = None
     towards: Probe | None = None
+    start: Probe | None = None
+    is_rough: bool = False
 
 
 def fit_probe(
@@ -80,7 +90,9 @@ def fit_probe(
     offsets = np.zeros(classes) if wanted.offsets is None else wanted.offsets
     centre = np.zeros((width + 1, classes))
     if wanted.towards is not None:
-        centre = np.concatenate([wanted.towards.weights, wanted.towards.bias[None]])
+        centre = wanted.towards.table
+    start = centre if wanted.start is None else wanted.start.table
+    options = {"maxiter": 60, "ftol": 1e-6} if wanted.is_rough else {"maxiter": 500}
 
     def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
         table = flat.reshape(width + 1, classes)
@@ -91,7 +103,7 @@ def fit_probe(
         value = -(weights * (targets * logs).sum(axis=1)).sum() + ridge * (away**2).sum()
         return float(value), gradient.ravel()
 
-    found = minimize(cost, centre.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    found = minimize(cost, start.ravel(), jac=True, method="L-BFGS-B", options=options)
     table = found.x.reshape(width + 1, classes)
     return Probe(table[:-1], table[-1])
 

@@ -16,12 +16,14 @@ from augtune.core.settings import Settings, suggestion
 from augtune.core.task import TaskName, unfit
 from augtune.curation import STEPS
 from augtune.data import grammar
+from augtune.experiment.choosing import AUTO, choose_misfits, read_choose
 from augtune.experiment.kinds import KINDS, Kind, read_kind
 from augtune.experiment.nested import Size, read_size
 from augtune.generation import GENERATORS
 from augtune.training.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from augtune.choosing.settings import ChooseSettings
     from augtune.curation.base import Step
     from augtune.generation.base import Generator
 
@@ -77,6 +79,7 @@ class ArmPlan:
         size: How many of the curated rows it trains on, a nested sample; None: all.
         human: Its own sample of human rows, in the grammar of ``data.train``; None: the experiment's.
         axes: Where it stands in a sweep.
+        choose: How its way of training is chosen (``recipe: auto``); None: its settings say how it is trained.
     """
 
     name: str
@@ -87,6 +90,7 @@ class ArmPlan:
     size: Size | None = None
     human: str | None = None
     axes: Axes = field(default_factory=dict)
+    choose: ChooseSettings | None = None
 
     @property
     def folder(self) -> str:
@@ -97,10 +101,11 @@ class ArmPlan:
         """Return the arm as resolved settings."""
         if self.kind is not None:
             return {self.kind.kind: self.kind.resolved()}
+        auto = {} if self.choose is None else {"recipe": {"kind": AUTO, **self.choose.to_json()}}
         return {
             "generate": [generator.to_json() for generator in self.generators] or None,
             "curate": [step.to_json() for step in self.steps] or None,
-            "train": self.settings.to_json(),
+            "train": {**self.settings.to_json(), **auto},
             **({} if self.size is None else {"size": self.size.written}),
             **({} if self.human is None else {"data": {"train": self.human}}),
             **({"axes": dict(self.axes)} if self.axes else {}),
@@ -193,7 +198,8 @@ def read_arm(name: str, value: Any, raw: Mapping[str, Any], base: Path, problems
     if _are_mappings(raw, changes, problems, where):
         train = {**(raw.get("train") or {}), **(changes.get("train") or {})}
     found: list[str] = []
-    settings = attempt(lambda: TrainSettings.parse(train, where=place("train")), found) or TrainSettings()
+    plain, choose = attempt(lambda: read_choose(train, where=f"{place('train')}.recipe"), found) or ({}, None)
+    settings = attempt(lambda: TrainSettings.parse(plain, where=place("train")), found) or TrainSettings()
     problems.extend(_at_home(line, f"{where}.train.", changes.get("train") or {}) for line in found)
     if generators and not any(step.kind == "contamination" for step in steps):
         steps = (*steps, STEPS.parse("contamination", where=where))
@@ -203,7 +209,9 @@ def read_arm(name: str, value: Any, raw: Mapping[str, Any], base: Path, problems
         if not items("generate"):
             problems.append(f"{where}.size: the arm generates no rows to take some of; leave it out")
     arm = ArmPlan(name, generators, steps if generators else (), settings, None, size)
-    arm = replace(arm, human=_human(changes.get("data"), where, problems), axes=_axes(changes, where, problems))
+    arm = replace(
+        arm, human=_human(changes.get("data"), where, problems), axes=_axes(changes, where, problems), choose=choose
+    )
     return _with_files(arm, base, problems)
 
 
@@ -296,4 +304,5 @@ def misfits(arm: ArmPlan, task: TaskName) -> list[str]:
     parts = [(f"generate: {one.kind}", one.tasks) for one in arm.generators]
     parts += [(f"curate: {one.kind}", one.tasks) for one in arm.steps]
     found = [unfit(who, tasks, task) for who, tasks in parts if task not in tasks]
+    found += choose_misfits(arm.choose, task)
     return [*found, *(f"train: {line}" for line in arm.settings.misfits(task))]

@@ -238,7 +238,8 @@ def _seconds(plan: Plan, source: HumanSource) -> float | None:
         steps = arm.settings.steps_for(len(own.train) + _wanted(arm, own))
         steps += _checker_steps(arm, steps)
         longest = arm.settings.max_length or tokens
-        times = len(plan.experiment.seeds) + _searching(plan, arm)
+        times = len(plan.experiment.seeds) * (1.0 if arm.choose is None else arm.choose.trainings)
+        times += _searching(plan, arm)
         total += times * OPERATIONS * weights * steps * arm.settings.batch_size * min(tokens, longest)
     return total / _speed()
 

@@ -11,6 +11,7 @@ from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.files import read_json, read_jsonl
 from augtune.core.tables import Predictions
+from augtune.experiment.choosing import chosen_stage
 from augtune.experiment.content import VERSION, encoder_content, model_content
 from augtune.experiment.outcomes import SeedRun
 from augtune.experiment.plan import ArmPlan
@@ -134,6 +135,8 @@ class Stages:
         return Fitted.load(folder / "model")
 
     def _train(self, arm: ArmPlan, dataset: Dataset, seed: int, about: str) -> Stage:
+        if arm.choose is not None:
+            return chosen_stage(self.store, arm, (self.human.train, dataset), seed, self._stop)
         checkers, checker_seconds = self._checkers(arm, dataset, seed)
 
         def make(folder: Path) -> dict[str, Any]:

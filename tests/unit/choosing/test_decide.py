@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from augtune.choosing.decide import DecideSettings, Rung, decide, posteriors
-from augtune.choosing.simulate import SCENES, error_rates
+from augtune.choosing.simulate import SCENES, error_rates, table_line
 from augtune.core.errors import SettingsError
+from doc_blocks import ROOT
 
 
 def rung(gains: dict[str, list[float]], folds: int = 5, noise: float = 0.0, level: int = 0) -> Rung:
@@ -119,5 +120,11 @@ def test_simulated_harm_is_rare_where_gains_are_as_expected():
     scene = next(one for one in SCENES if one.name == "gains of 0 ± 2 points, about 200 human rows")
     found = error_rates(scene, times=200)
     assert found.harmful <= 0.06
-    assert found.gain > 0.007
+    assert found.gain > 0.004
     assert found.regret == pytest.approx(found.best - found.gain)
+
+
+@pytest.mark.parametrize("place", [2, 6])
+def test_the_page_tells_the_error_rates_that_the_simulation_gives(place):
+    page = (ROOT / "docs" / "how-to" / "choose.md").read_text(encoding="utf-8")
+    assert table_line(error_rates(SCENES[place], times=1000)) in page.splitlines()

@@ -3,11 +3,8 @@ import json
 
 import pytest
 
-from augtune.cli.fit import hold_out
 from augtune.cli.main import main
-from augtune.core.dataset import Example, HumanDataset
 from augtune.core.files import read_jsonl
-from augtune.core.labels import Labels
 
 GOOD = ["a great film", "i love this movie", "really good acting", "a fun story", "very good plot", "great fun"]
 BAD = ["an awful film", "i hate this movie", "really bad acting", "a boring story", "very bad plot", "awful thing"]
@@ -51,18 +48,43 @@ def test_steps_follow_one_another_on_files(files, tiny_encoder, capsys):
     assert main(["evaluate", "predictions.jsonl"]) == 0
 
 
-def test_fit_does_everything_and_says_what_it_did(files, tiny_encoder, capsys):
-    with open("train.csv", encoding="utf-8") as train, open("test.csv", encoding="utf-8") as test:
-        rows = train.readlines() + test.readlines()[1:]
-    with open("all.csv", "w", encoding="utf-8") as stream:
-        stream.writelines(rows)
-    arguments = ["fit", "all.csv", "--label", "label", "--encoder", tiny_encoder, "--steps", "2", "--out", "model"]
-    assert main(arguments) == 0
+def test_fit_chooses_and_says_why(files, tiny_encoder, capsys):
+    encoder = ["--encoder", tiny_encoder, "--steps", "3", "--set", "batch_size=4"]
+    arguments = ["fit", "train.csv", "--label", "label", "--test", "test.csv", *encoder, "--out", "model"]
+    assert main([*arguments, "--choose", "folds={folds: 2, repeats: 1}"]) == 0
     out = capsys.readouterr().out
-    assert "trained on 10 human rows and 0 synthetic ones" in out
-    assert "measured on 2 rows held out of all.csv; they were not trained on:" in out
-    assert out.endswith("saved: model\n")
+    assert "trained on 8 human rows and 0 synthetic ones: " in out
+    assert "\nchosen: " in out
+    assert "\nmeasured on test.csv:\n  macro-F1 " in out
+    assert out.endswith("saved: model · why: model/decision.html\n")
+    page = (files / "model" / "decision.html").read_text(encoding="utf-8")
+    assert "What was tried" in page
+    assert "chosen: " in (files / "model" / "README.md").read_text(encoding="utf-8")
+    assert not (files / "model.work").exists()
     assert main(["predict", "model", "test.csv", "--out", "p.jsonl"]) == 0
+
+
+def test_fit_by_a_recipe_chooses_nothing(files, tiny_encoder, capsys):
+    arguments = ["fit", "train.csv", "--label", "label", "--encoder", tiny_encoder, "--steps", "2", "--out", "model"]
+    assert main([*arguments, "--recipe", "vanilla"]) == 0
+    out = capsys.readouterr().out
+    assert out.endswith("saved: model\n")
+    assert "chosen" not in out
+    assert not (files / "model" / "decision.html").exists()
+    assert main([*arguments, "--recipe", "vanilla", "--time", "5"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --recipe: it takes the place of choosing, so --choose and --time have no effect; leave them out\n"
+    )
+
+
+def test_fit_leaves_written_rows_that_copy_a_test_row_out_and_says_so(files, tiny_encoder, capsys):
+    with open("made.csv", "w", encoding="utf-8") as stream:
+        stream.write("text,label\n" + (files / "test.csv").read_text(encoding="utf-8").split("\n")[1] + "\n")
+    arguments = ["fit", "train.csv", "--label", "label", "--test", "test.csv", "--synthetic", "made.csv"]
+    assert main([*arguments, "--encoder", tiny_encoder, "--steps", "2", "--out", "model", "--time", "0.001"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("synthetic rows: 0 kept, 1 dropped by ")
+    assert len(read_jsonl(files / "model" / "dropped.jsonl")) == 1
 
 
 def test_fit_refuses_a_test_file_with_another_label(files, tiny_encoder, capsys):
@@ -74,17 +96,6 @@ def test_fit_refuses_a_test_file_with_another_label(files, tiny_encoder, capsys)
         "error: other.csv: line 3: label 'fine' is none of the given labels: 'bad', 'good'."
     )
     assert not (files / "m").exists()
-
-
-def test_hold_out_takes_a_fifth_of_each_label_and_no_only_row():
-    labels = Labels(("a", "b", "c"))
-    names = ["a"] * 10 + ["b"] * 2 + ["c"]
-    rows = HumanDataset.from_examples([Example(f"r{i}", f"text {i}", n) for i, n in enumerate(names)], labels)
-    train, test = hold_out(rows, seed=0)
-    assert test.counts() == {"a": 2, "b": 1, "c": 0}
-    assert sorted(train.ids + test.ids) == sorted(rows.ids)
-    assert hold_out(rows, seed=0)[1].ids == test.ids
-    assert any(hold_out(rows, seed=s)[1].ids != test.ids for s in range(1, 5))
 
 
 def test_generate_without_a_language_model_says_what_to_give(files, capsys):

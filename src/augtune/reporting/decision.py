@@ -1,0 +1,248 @@
+"""The page that says why: what a choice tried, what it took, what more rows might do; one file that opens offline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from augtune.core.decision import Decision, LearningPoint
+from augtune.core.extras import need
+from augtune.core.files import atomic_write
+from augtune.reporting import words
+from augtune.reporting.grid import Cell, Column, Grid, count_cell, number_cell, text_cell
+from augtune.reporting.palette import css_variables
+
+__all__ = ["Bar", "bars_of", "decision_page", "decision_parts", "learning_words", "need_words"]
+
+# Ways drawn in the chart; the table has all.
+DRAWN = 12
+# Most classes that are named as in need of rows.
+NAMED = 3
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A way's gain in the chart, in percent of its width.
+
+    Args:
+        name: The way.
+        low: Where its interval begins.
+        middle: Where its gain is.
+        high: Where its interval ends.
+        taken: Whether its model is in the classifier.
+        told: What is read out and shown beside it.
+    """
+
+    name: str
+    low: float
+    middle: float
+    high: float
+    taken: bool
+    told: str
+
+
+def decision_page(decision: Decision, out: Path | str, *, title: str) -> Path:
+    """Write the page of a choice and return where it is: the same bytes for the same decision.
+
+    Args:
+        decision: The choice.
+        out: The file to write.
+        title: What the page is called.
+
+    Raises:
+        ExtraError: If jinja2 is not installed.
+        StorageError: If the file cannot be written.
+    """
+    jinja2 = need("jinja2", extra="report", to="write the page of a choice")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("augtune.reporting"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    css = (resources.files("augtune.reporting") / "static" / "report.css").read_text(encoding="utf-8")
+    page = environment.get_template("decision.html.jinja2").render(
+        title=title,
+        css=need("markupsafe", extra="report", to="write the page of a choice").Markup(css),
+        light=css_variables(dark=False),
+        dark=css_variables(dark=True),
+        policy=POLICY,
+        words=words,
+        **decision_parts(decision),
+    )
+    path = Path(out)
+    with atomic_write(path, binary=True) as stream:
+        stream.write(page.encode("utf-8", errors="replace"))
+    return path
+
+
+def decision_parts(decision: Decision) -> dict[str, Any]:
+    """Return what the template shows of a decision."""
+    return {
+        "decision": decision,
+        "lede": _lede(decision),
+        "bars": bars_of(decision),
+        "zero": _scale(decision)(0.0),
+        "tried": _tried(decision),
+        "left_out": decision.left_out,
+        "learning": learning_words(decision),
+        "learning_grid": _learning(decision),
+        "needs": need_words(decision),
+        "classes": _classes(decision),
+        "facts": _facts(decision),
+    }
+
+
+def _points(value: float) -> str:
+    text = words.number(100 * value, 1)
+    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
+
+
+def _ends(interval: tuple[float, float]) -> str:
+    return f"[{_points(interval[0])}, {_points(interval[1])}]"
+
+
+def _lede(decision: Decision) -> str:
+    if decision.take == "human only":
+        return f"Trained on the {decision.human:,} human rows alone: nothing else was likely enough to be better."
+    return (
+        f"Chosen: {decision.chosen}. It should gain {_points(decision.gain)} points of {decision.metric} "
+        f"{_ends(decision.interval)} over human rows alone."
+    )
+
+
+def _facts(decision: Decision) -> list[tuple[str, str, str]]:
+    chance = "–" if decision.take == "human only" else words.share(decision.probability)
+    return [
+        ("Probability of a gain", chance, "over human rows alone, after shrinkage"),
+        ("Rows", f"{decision.human:,} + {decision.synthetic:,}", "human and synthetic"),
+        (
+            "Judged by",
+            f"{decision.folds} × {decision.repeats} folds",
+            f"of human rows; {decision.held_back:,.0f} synthetic rows held back from each on average",
+        ),
+        ("It took", words.duration(decision.seconds), f"{decision.steps:,} steps, {decision.trainings:.1f} trainings"),
+        ("Language models", words.money(decision.usd), "what the synthetic rows cost here"),
+    ]
+
+
+def _scale(decision: Decision) -> Any:
+    """Return a function from a gain to percent of the chart's width."""
+    ends = [end for one in decision.tried[:DRAWN] for end in one.interval] + [0.0]
+    low, high = min(ends), max(ends)
+    room = (high - low) or 0.01
+    return lambda value: round(100 * (value - low + 0.05 * room) / (1.1 * room), 2)
+
+
+def bars_of(decision: Decision) -> list[Bar]:
+    """Return the ways as the chart draws them, the highest expected gain first."""
+    scale = _scale(decision)
+    return [
+        Bar(
+            one.name, scale(one.interval[0]), scale(one.gain), scale(one.interval[1]),
+            one.name in (decision.chosen, *decision.members),
+            f"{_points(one.gain)} {_ends(one.interval)}",
+        )
+        for one in decision.tried[:DRAWN]
+    ]  # fmt: skip
+
+
+def _tried(decision: Decision) -> Grid:
+    headings = (decision.metric, "Measured gain", "Expected gain", "Probability", "Rung", "Steps", "Time")
+    columns = [Column("Way"), *(Column(name, numeric=True) for name in headings)]
+    rows: list[list[Cell]] = []
+    for one in decision.tried:
+        rows.append([
+            Cell(one.name, one.about, one.name, prose=True),
+            number_cell(one.score, words.number(one.score)),
+            number_cell(one.measured, _points(one.measured)),
+            number_cell(one.gain, _points(one.gain), _ends(one.interval), strong=one.name == decision.chosen),
+            number_cell(one.probability, words.share(one.probability)),
+            number_cell(one.rung, str(one.rung)), count_cell(one.steps),
+            number_cell(one.seconds, words.duration(one.seconds)),
+        ])  # fmt: skip
+    base = [text_cell("human_only"), number_cell(decision.base_score, words.number(decision.base_score))]
+    foot = [*base, *(text_cell("") for _ in range(len(columns) - 2))]
+    caption = (
+        "Scores on held-out human rows, and gains over human rows alone in points. Rung 0: a regression on frozen "
+        "vectors stands in; rung 1: short trainings. The expected gain is what is left after shrinkage, with its 95 % "
+        "interval."
+    )
+    return Grid("table-tried", caption, columns, rows, [foot], sortable=False)
+
+
+def learning_words(decision: Decision) -> list[str]:
+    """Return what the learning curves say, with care: by probes, and no further than the rows there are."""
+    told = []
+    for sort, name in (("human", "human rows"), ("synthetic", "synthetic rows")):
+        half = next((one for one in decision.learning if one.rows == sort and one.share == 0.5), None)
+        if half is None:
+            continue
+        low, high = half.interval
+        loss = f"half of the {name} cost {_points(half.gain)} points {_ends(half.interval)}"
+        if high < 0:
+            told.append(f"More {name} would probably help: {loss} against all of them.")
+        elif low > 0:
+            told.append(f"More {name} would hardly help: with {name.replace('rows', 'rows cut to half')} it was better "
+                        f"by {_points(half.gain)} points {_ends(half.interval)}.")  # fmt: skip
+        else:
+            told.append(f"Whether more {name} would help cannot be told: {loss} against all of them.")
+    if told:
+        told.append(
+            "These are probes on frozen vectors; a fine-tuned encoder may need more rows or fewer, and a curve says "
+            "nothing of what lies beyond the rows there are."
+        )
+    return told
+
+
+def _learning(decision: Decision) -> Grid | None:
+    if not decision.learning:
+        return None
+    columns = [
+        Column("Rows"),
+        *(Column(name, numeric=True) for name in ("Share", "Rows used", decision.metric, "Less")),
+    ]
+    rows = [[_learning_name(one), *_learning_cells(one)] for one in decision.learning]
+    return Grid("table-learning", "What probes score with a part of the rows.", columns, rows, sortable=False)
+
+
+def _learning_name(one: LearningPoint) -> Cell:
+    return text_cell("human alone" if one.rows == "human" else "synthetic, beside all human")
+
+
+def _learning_cells(one: LearningPoint) -> list[Cell]:
+    less = "" if one.share == 1 else _points(one.gain)
+    return [
+        number_cell(one.share, words.share(one.share)), count_cell(one.count),
+        number_cell(one.score, words.number(one.score)),
+        number_cell(one.gain, less, "" if one.share == 1 else _ends(one.interval)),
+    ]  # fmt: skip
+
+
+def need_words(decision: Decision) -> str:
+    """Return which classes are found worst, if that is beyond chance."""
+    total = sum(one.human for one in decision.classes)
+    mean = sum(one.recall * one.human for one in decision.classes) / total if total else 0.0
+    poor = [one for one in decision.classes if one.human and one.interval[1] < mean]
+    if not poor:
+        return "No class is found worse than the others beyond chance."
+    named = words.spoken_list([f"{one.label} ({words.share(one.recall)})" for one in poor[:NAMED]])
+    return f"Worst found, beyond chance: {named}; overall {words.share(mean)}. Rows of these would help first."
+
+
+def _classes(decision: Decision) -> Grid:
+    columns = [Column("Class"), *(Column(name, numeric=True) for name in ("Human rows", "Synthetic rows", "Recall"))]
+    rows = [
+        [
+            Cell(one.label, value=one.label, prose=True), count_cell(one.human), count_cell(one.synthetic),
+            number_cell(one.recall, words.number(one.recall), words.interval(one.interval)),
+        ]
+        for one in decision.classes
+    ]  # fmt: skip
+    return Grid(
+        "table-classes", "Share of each class's held-out human rows that is found.", columns, rows, sortable=False
+    )

@@ -1,0 +1,97 @@
+"""``recipe: auto``: an arm whose way of training is chosen on human rows, beside arms that say theirs."""
+
+from __future__ import annotations
+
+import pytest
+
+from augtune.cli.tree import plan_text
+from augtune.core.decision import Decision
+from augtune.core.errors import SettingsError
+from augtune.core.files import read_json
+from augtune.experiment.check import check
+from augtune.experiment.plan import read_plan
+from augtune.experiment.run import run
+from augtune.model.fitted import Fitted
+from flows.small import experiment, write_task
+
+AUTO = {
+    "kind": "auto",
+    "candidates": ["probe", "mix", "two_stage"],
+    "folds": {"folds": 2, "repeats": 1, "near": 1.0},
+    "learning": False,
+}
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    return write_task(tmp_path_factory.mktemp("task"))
+
+
+def choosing(task, encoder, **auto):
+    values = experiment(task, encoder)
+    values["arms"] = {"human only": {"generate": None, "curate": None}, "auto": {"train": {"recipe": {**AUTO, **auto}}}}
+    values["train"] = {"encoder": encoder, "steps": 3, "batch_size": 8, "precision": "fp32"}
+    values["inspect"] = None
+    return values
+
+
+def comparable(folder):
+    values = read_json(folder / "results.json")
+    for arm in values["arms"].values():
+        del arm["train_seconds"]
+    return values
+
+
+@pytest.fixture(scope="module")
+def finished(task, tiny_encoder, tmp_path_factory):
+    return run(choosing(task, tiny_encoder), out=tmp_path_factory.mktemp("runs"))
+
+
+def test_an_arm_is_chosen_for_each_seed_and_compared_like_any_other(finished):
+    assert list(finished.arms) == ["human only", "auto"]
+    for seed in (0, 1):
+        model = Fitted.load(finished.folder / "models" / "auto" / f"seed-{seed}")
+        assert isinstance(model.decision, Decision)
+        assert model.decision.seed == seed
+        assert model.decision.trainings <= 6
+        page = (finished.folder / "models" / "auto" / f"seed-{seed}" / "decision.html").read_text(encoding="utf-8")
+        assert "What was tried" in page
+
+
+def test_the_resolved_file_chooses_the_same(finished, task, tiny_encoder, tmp_path):
+    plan = read_plan(finished.folder / "experiment.yaml")
+    arm = next(arm for arm in plan.arms if arm.name == "auto")
+    assert [way.name for way in arm.choose.ways] == ["human_only", "probe", "mix 1", "two_stage"]
+    again = run(choosing(task, tiny_encoder), out=tmp_path)
+    assert comparable(again.folder) == comparable(finished.folder)
+
+
+def test_a_run_again_chooses_nothing_anew(finished, task, tiny_encoder):
+    events = []
+    run(choosing(task, tiny_encoder), out=finished.folder.parent, listen=events.append)
+    assert {event["event"] for event in events if event.get("stage") in ("choose", "train")} <= {
+        "stage-skipped",
+        "note",
+    }
+
+
+def test_changing_how_is_chosen_chooses_anew_and_keeps_what_is_the_same(finished, task, tiny_encoder):
+    events = []
+    run(choosing(task, tiny_encoder, exclude=["two_stage"]), out=finished.folder.parent, listen=events.append)
+    done = [event for event in events if event["event"] == "stage-done" and event["stage"] == "train"]
+    assert any(event["about"].startswith("auto · seed") for event in done)
+    skipped = [event for event in events if event["event"] == "stage-skipped" and event["stage"] == "choose"]
+    assert skipped
+
+
+def test_the_plan_says_what_is_compared_and_counts_its_trainings(task, tiny_encoder):
+    told = plan_text(check(choosing(task, tiny_encoder)))
+    assert "recipe auto" in told
+    assert "chosen among human_only, probe, mix 1, two_stage" in told
+    assert "at most 6 trainings of 3 steps" in told
+
+
+def test_wrong_keys_are_told_at_their_place(task, tiny_encoder):
+    with pytest.raises(SettingsError) as found:
+        read_plan(choosing(task, tiny_encoder, trainingss=3))
+    assert "arms.auto.train.recipe.trainingss: unknown key; did you mean 'trainings'?" in str(found.value)
