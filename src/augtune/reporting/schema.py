@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=(), allow_inf_nan=False)
 
 
 class ClassScores(_Record):
