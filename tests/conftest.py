@@ -7,10 +7,12 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from canary import Watch, watching
 from tiny_encoder import build as tiny_encoder_of
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -21,6 +23,29 @@ os.environ["OMP_NUM_THREADS"] = "1"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+WATCH = Watch()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_key_anywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    """Plant a key in the environment for all tests, and fail at the end if it is in anything they wrote."""
+    with watching(WATCH):
+        yield WATCH
+    WATCH.folder(tmp_path_factory.getbasetemp())
+    assert not WATCH.leaks, "the key of the environment was found in:\n" + "\n".join(WATCH.leaks)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Look for the key in all that a test has said, and in the processes there are."""
+    WATCH.report(report)
+    WATCH.processes()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was looked through."""
+    terminalreporter.write_line(WATCH.summary())
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,7 @@ def use(path):
         store.close()
 
 
-EVIL = "'{\"text\": \"evil\"}'"
+EVIL = '\'{"text": "evil"}\''
 FORGED = {
     "trigger": f"CREATE TRIGGER t AFTER INSERT ON replies BEGIN UPDATE replies SET reply = {EVIL}; END;",
     "view": f"ALTER TABLE replies RENAME TO r; CREATE VIEW replies AS SELECT key, request, {EVIL} AS reply, at FROM r;",
@@ -65,13 +65,13 @@ def deep():
 
 
 RECORDS = {
-    "cut off": "UPDATE replies SET reply = '{\"text\": \"he'",
+    "cut off": 'UPDATE replies SET reply = \'{"text": "he\'',
     "a list": "UPDATE replies SET reply = '[1]'",
     "no text": "UPDATE replies SET reply = '{\"text\": 5}'",
-    "other fields": "UPDATE replies SET reply = '{\"text\": \"a\", \"run\": 1}'",
-    "other reason": "UPDATE replies SET reply = '{\"text\": \"a\", \"finish_reason\": \"bought\"}'",
-    "tokens given back": "UPDATE replies SET reply = '{\"text\": \"a\", \"tokens_in\": -5}'",
-    "half a character": "UPDATE replies SET reply = '{\"text\": \"\\ud83d\"}'",
+    "other fields": 'UPDATE replies SET reply = \'{"text": "a", "run": 1}\'',
+    "other reason": 'UPDATE replies SET reply = \'{"text": "a", "finish_reason": "bought"}\'',
+    "tokens given back": 'UPDATE replies SET reply = \'{"text": "a", "tokens_in": -5}\'',
+    "half a character": 'UPDATE replies SET reply = \'{"text": "\\ud83d"}\'',
     "bytes": "UPDATE replies SET reply = x'ff00fe'",
     "deep": deep(),
     "no request": "UPDATE replies SET request = '{}'",

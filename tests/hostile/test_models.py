@@ -89,7 +89,9 @@ def test_saved_classifier_out_of_proportion_is_refused(trained, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(trained, copy)
     change_config(copy, num_hidden_layers=10**7)
-    with pytest.raises(InputError, match="the saved classifier is damaged: config.json: num_hidden_layers is 10000000"):
+    with pytest.raises(
+        InputError, match=r"the saved classifier is damaged: config\.json: num_hidden_layers is 10000000"
+    ):
         Fitted.load(copy)
 
 
@@ -205,7 +207,9 @@ def test_header_nested_without_end_is_refused(tmp_path):
 def test_folder_that_brings_code_is_refused_and_the_code_not_run(folder, tmp_path):
     marker = tmp_path / "run"
     (folder / "evil.py").write_text(f"open({str(marker)!r}, 'w')\nclass C: ...\n", encoding="utf-8")
-    names = {name: "evil.C" for name in ("AutoConfig", "AutoModel", "AutoTokenizer", "AutoModelForSequenceClassification")}
+    names = {
+        name: "evil.C" for name in ("AutoConfig", "AutoModel", "AutoTokenizer", "AutoModelForSequenceClassification")
+    }
     change_config(folder, auto_map=names, model_type="evil")
     path = folder / "tokenizer_config.json"
     about = {**json.loads(path.read_text(encoding="utf-8")), "auto_map": {"AutoTokenizer": ["evil.C", "evil.C"]}}

@@ -162,5 +162,5 @@ def test_numbers_that_are_none_do_not_break_the_report(tmp_path):
     small_run(tmp_path)
     path = tmp_path / "results.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"macro_f1": 0.5', '"macro_f1": NaN'), encoding="utf-8")
-    with pytest.raises(DataError, match="results.json"):
+    with pytest.raises(DataError, match=r"results\.json"):
         report(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ def _load(text: str, *, where: str) -> Any:
     if _is_deep(text):
         raise SettingsError(f"{where}: not readable: nested too deeply.")
     try:
-        value = YAML(typ="safe", pure=True).load(text)
+        with warnings.catch_warnings(action="ignore"):  # of an anchor that is used twice, which YAML allows
+            value = YAML(typ="safe", pure=True).load(text)
         _check(value)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

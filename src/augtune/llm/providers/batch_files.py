@@ -134,6 +134,8 @@ def read_lines(text: str, requests: Mapping[str, Request]) -> dict[str, Reply | 
     """Return what a file of results or errors says, by request key; lines of other requests are passed over."""
     found: dict[str, Reply | CallError] = {}
     for line in text.splitlines():
+        if not line.strip():
+            continue
         try:
             entry = decoded(line)
             key = entry["custom_id"]
