@@ -306,3 +306,20 @@ def test_yaml_of_endless_nesting_is_refused_at_once(text):
 
 def test_wait_that_no_clock_can_count_is_no_wait():
     assert retry_after_s({"retry-after": f"Wed, -1 Oct 0 {'9' * 25}:28:00 GMT"}) is None
+
+
+def test_recorded_request_with_half_a_character_is_refused(tmp_path):
+    request = {
+        "provider": "openai",
+        "base_url": None,
+        "model": "m",
+        "messages": [{"role": "user", "content": "\ud83d"}],
+    }
+    path = tmp_path / "replies.jsonl"
+    path.write_text(json.dumps({"request": request, "reply": {"text": "good"}}) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"replies.jsonl: reply 1: expected {'key', 'request', 'reply'}"):
+        augtune.LLM(replay=path)
+
+
+def test_anchor_that_is_used_twice_is_read_without_a_warning():
+    assert document.value_of("[&x 1, &x 2, *x]") == [1, 2, 2]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from augtune.core.tables import Predictions
     from augtune.data.tables import Table
 
-__all__ = ["ABSTAINED", "answers_of", "output_rows", "written_as"]
+__all__ = ["ABSTAINED", "answers_of", "as_written", "output_rows", "written_as"]
 
 ABSTAINED = "abstained"
 CSV = ".csv"
@@ -72,6 +72,23 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> str:
 def _cell(value: Any) -> Any:
     plain = not isinstance(value, (Mapping, list, tuple, bool))
     return ("" if value is None else value) if plain else json.dumps(value, ensure_ascii=False)
+
+
+def as_written(table: Table) -> Table:
+    """Return a file of predictions with the texts that its cells stand for; in csv they may be guarded (``core.cells``).
+
+    Args:
+        table: The file.
+    """
+    from augtune.core.cells import unguarded
+
+    if not table.source.lower().endswith(CSV):
+        return table
+    rows = [
+        {unguarded(name): unguarded(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+        for row in table.rows
+    ]
+    return replace(table, rows=rows)
 
 
 def answers_of(table: Table, predicted: str, probabilities: str | None) -> tuple[Table, Sequence[bool]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from augtune.cli.abstaining import answers_of
+from augtune.cli.abstaining import answers_of, as_written
 from augtune.cli.tasks import LabelOptions
 from augtune.core.errors import DataError
 from augtune.core.json_text import decoded
@@ -201,7 +201,7 @@ def matched(
     column = _column(base, label, (*TRUE_COLUMNS, *LABEL_NAMES), "--label")
     told = (told or LabelOptions()).seen(base, column)
     true = told.values(base, column)
-    read = [(name, tables.read(path)) for name, path in files]
+    read = [(name, as_written(tables.read(path))) for name, path in files]
     columns = [_column(table, predicted, PREDICTED_COLUMNS, "--predicted") for _, table in read]
     given = [answers_of(table, own, _probability_column(table)) for own, (_, table) in zip(columns, read, strict=True)]
     answers = [told.values(table, own) for own, (table, _) in zip(columns, given, strict=True)]

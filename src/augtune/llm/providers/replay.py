@@ -151,7 +151,8 @@ def _whole(path: Path, number: int, line: Any) -> Recorded:
     """Return the request and the reply of a line."""
     with _told(path, number):
         request, reply = Request.from_json(line["request"]), Reply.from_json(line["reply"])
-    if line.get("key", request.key) != request.key:
+        key = request.key
+    if line.get("key", key) != key:
         raise DataError(
             f"{path}: reply {number}: the key is not that of its request, {request.key}.",
             hint="The request was changed by hand. Leave out 'key' if that was meant.",
