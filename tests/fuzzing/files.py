@@ -200,7 +200,7 @@ def run_folder(name: str) -> Callable[[str], None]:
             path.write_bytes(text.encode("utf-8", "surrogatepass"))
             found = read_run(folder)
             for arm in found.arms:
-                found.kept(arm), found.predictions(arm, 0), found.per_class(arm), found.history(arm, 0)
+                list(found.kept(arm)), found.predictions(arm, 0), found.per_class(arm), found.history(arm, 0)
             found.best(), found.metrics, found.comparison(found.arms[0])
             repr(Results.read(folder))
         finally:

@@ -137,7 +137,7 @@ def test_arm_named_like_a_path_reads_nothing_outside(tmp_path, diary):
     small_run(run)
     renamed(run, "../../mine")
     (diary / "synthetic.jsonl").write_text('{"id": "x", "text": "private"}\n', encoding="utf-8")
-    assert read_run(run).kept("../../mine") == []
+    assert list(read_run(run).kept("../../mine")) == []
 
 
 @pytest.mark.parametrize(

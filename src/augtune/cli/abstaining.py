@@ -75,7 +75,7 @@ def _cell(value: Any) -> Any:
 
 
 def as_written(table: Table) -> Table:
-    """Return a file of predictions with the texts that its cells stand for; in csv they may be guarded (``core.cells``).
+    """Return a file of predictions with the texts its cells stand for; in csv they may be guarded (``core.cells``).
 
     Args:
         table: The file.
