@@ -11,7 +11,7 @@ import numpy as np
 
 from augtune.core.dataset import Dataset
 from augtune.core.folds import spread
-from augtune.embedding.neighbours import blocks_above, nearest
+from augtune.embedding.neighbours import blocks_before, nearest
 from augtune.embedding.probe import fit_probe, pair_vectors
 
 __all__ = ["agreement", "near_an_earlier", "similarity_to", "vectors_of"]
@@ -35,8 +35,8 @@ def vectors_of(rows: Dataset, embed: Embed) -> tuple[np.ndarray, np.ndarray]:
 def near_an_earlier(vectors: np.ndarray, threshold: float) -> np.ndarray:
     """Return ``(N,)`` True for rows whose similarity to an earlier row is at least the threshold."""
     found = np.zeros(len(vectors), dtype=bool)
-    for block in blocks_above(vectors, vectors, threshold):
-        found[block.left[block.right < block.left]] = True
+    for block in blocks_before(vectors, threshold):
+        found[block.left] = True
     return found
 
 
