@@ -58,6 +58,14 @@ class Commands(TyperGroup):
             place = f"{error.filename}: " if error.filename else ""
             complain(f"{place}{error.strerror}.\n  Nothing that was finished is lost; run the same command again.")
             raise SystemExit(2) from error
+        except UnicodeEncodeError as error:
+            if error.encoding in ("utf-8", "utf8"):
+                _report_bug(error)
+            complain(
+                f"{error.object[error.start : error.end]!r} cannot be written in this locale, whose encoding is "
+                f"{error.encoding}.\n  Set PYTHONUTF8=1, or a locale such as C.UTF-8, and run the same command again."
+            )
+            raise SystemExit(2) from error
         except Exception as error:
             if _is_typers(error):
                 raise

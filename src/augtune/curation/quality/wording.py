@@ -47,12 +47,12 @@ def divergence(first: Iterable[Words], second: Iterable[Words]) -> float | None:
     totals = [one.total() for one in counts]
     if not all(totals):
         return None
-    found = 0.0
-    for word in counts[0].keys() | counts[1].keys():
+    parts = []
+    for word in counts[0] | counts[1]:
         shares = [one[word] / total for one, total in zip(counts, totals, strict=True)]
         middle = sum(shares) / 2
-        found += sum(share / 2 * math.log2(share / middle) for share in shares if share)
-    return min(max(found, 0.0), 1.0)
+        parts += [share / 2 * math.log2(share / middle) for share in shares if share]
+    return min(max(math.fsum(parts), 0.0), 1.0)  # a sum that no order of words changes
 
 
 def self_bleu(texts: Sequence[Words]) -> float | None:

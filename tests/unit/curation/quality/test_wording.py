@@ -75,3 +75,12 @@ def test_self_bleu_at_its_ends():
     assert self_bleu([same]) is None
     # each: 1 of 2 words, (0 + 1) of (1 + 1) pairs, (0 + 1) of (0 + 1) longer runs
     assert self_bleu([("a", "b"), ("a", "c")]) == pytest.approx((1 / 4) ** (1 / 4))
+
+
+def test_divergence_is_the_same_to_the_last_bit_in_any_order_of_the_words():
+    first, second = ([i * i % 37 for i in range(200)], [i * i % 41 for i in range(150)])
+
+    def named(mark):  # other names have other hashes, so a set of them has another order
+        return [[[f"{mark}{word}"] for word in words] for words in (first, second)]
+
+    assert len({divergence(*named(mark)) for mark in "abcdefghijklmnop"}) == 1
