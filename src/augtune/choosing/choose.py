@@ -185,7 +185,7 @@ def _rung_0(search: _Search, vectors: Vectors) -> Mapping[str, Judged]:
     def tell(done: int, of: int) -> None:
         listen({"event": "progress", "stage": "choose", "about": "frozen vectors", "step": done, "of": of})
 
-    ways = [way for way in search.ways.values() if not way.is_cheap]
+    ways = [way for way in search.ways.values() if way.ranked or way.name == BASE]
     judged = frozen_rung(ways, search.folds, vectors, tell)
     each = (time.monotonic() - started) / len(ways)
     search.spent |= {way.name: (0, each) for way in ways}
@@ -198,15 +198,18 @@ def _rung_1(search: _Search) -> None:
     first = [fold for fold in search.folds if fold.repeat == 0]
     ranked = [one.name for one in search.verdict().posteriors]
     cheap = [name for name, way in search.ways.items() if way.is_cheap]
-    short = short_trainings(search.budget, len(ranked), len(first)) if ranked or cheap else None
+    unranked = [name for name, way in search.ways.items() if not way.ranked and not way.is_cheap]
+    others = [*unranked, *ranked]
+    short = short_trainings(search.budget, len(others), len(first)) if others or cheap else None
     if short is None:
-        told = "the steps allowed leave none for short trainings" if ranked or cheap else "there was nothing to compare"
+        told = "the steps allowed leave none for short trainings" if others or cheap else "there was nothing to compare"
         search.notes.append(f"No way was trained on folds: {told}.")
-        search.left_out += [LeftOut(name, f"{told}, beside which it is judged") for name in cheap]
+        search.left_out += [LeftOut(name, f"{told}, beside which it is judged") for name in (*cheap, *unranked)]
         return
-    judged = _trained(search, [BASE, *ranked[: short.ways], *cheap], first[: short.folds], short)
+    judged = _trained(search, [BASE, *others[: short.ways], *cheap], first[: short.folds], short)
     if judged is None:
-        search.left_out += [LeftOut(name, "the time allowed was over before it could be judged") for name in cheap]
+        over = "the time allowed was over before it could be judged"
+        search.left_out += [LeftOut(name, over) for name in (*cheap, *unranked)]
         return
     noise = {name: PROBE_NOISE if search.ways[name].is_cheap else SHORT_NOISE for name in judged}
     if search.settings.average:

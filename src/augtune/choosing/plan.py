@@ -16,7 +16,7 @@ SHORT_SHARE = 1 / 3
 # Ways beside human rows alone that are trained shortly, most first.
 MOST_WAYS = (2, 1)
 # Folds below which rather fewer ways are compared than on fewer folds.
-ENOUGH_FOLDS = 4
+ENOUGH_FOLDS = 3
 LEAST_FOLDS = 2
 # Final trainings that may be needed: that of a way and that of human rows alone.
 FINAL = 2

@@ -19,6 +19,7 @@ __all__ = ["DEFAULT_CANDIDATES", "ChooseSettings"]
 DEFAULT_CANDIDATES: tuple[Any, ...] = (
     "human_only",
     "probe",
+    "contrastive",
     *({"kind": "mix", "weight": weight} for weight in (1.0, 0.5, 0.25, 0.1)),
     "two_stage",
     "curriculum",

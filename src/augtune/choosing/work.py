@@ -205,6 +205,7 @@ class Workshop:
         place: tuple[Path, str],
     ) -> Fitted:
         """Return a way's model of the given rows."""
+        from augtune.training.contrastive import contrast
         from augtune.training.probed import probed
         from augtune.training.train import train
 
@@ -212,6 +213,8 @@ class Workshop:
         if way.is_cheap:
             kept = way.rows(dataset, None)
             return probed(kept, encoder=shared.encoder, ridge=RIDGE, seed=seed, vectors=_of(vectors, dataset, kept))
+        if way.kind == "contrastive":
+            return contrast(way.rows(dataset, None), shared, ridge=RIDGE, seed=seed, running=self._running(*place))
         quality = None
         if way.wants_quality:
             judge = self._checker("quality", dataset, vectors, shared, seed)

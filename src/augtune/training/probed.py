@@ -10,14 +10,21 @@ import torch
 from augtune.core.dataset import Dataset
 from augtune.core.errors import DataError
 from augtune.core.fingerprint import text_marks
-from augtune.embedding.probe import fit_probe
+from augtune.embedding.probe import Probe, fit_probe
 from augtune.model.classifier import Classifier
 from augtune.model.encoder import load_tokenizer, longest_input
 from augtune.model.fitted import Fitted
 from augtune.model.heads import Mean
 from augtune.training.probe import features
 
-__all__ = ["probed"]
+__all__ = ["as_head", "probed"]
+
+
+def as_head(classifier: Classifier, probe: Probe) -> None:
+    """Make a regression's coefficients those of a classifier's linear layer."""
+    with torch.no_grad():
+        classifier.net.out.weight.copy_(torch.from_numpy(probe.weights.T.copy()))
+        classifier.net.out.bias.copy_(torch.from_numpy(probe.bias.copy()))
 
 
 def probed(dataset: Dataset, *, encoder: str, ridge: float, seed: int = 0, vectors: np.ndarray | None = None) -> Fitted:
@@ -42,9 +49,7 @@ def probed(dataset: Dataset, *, encoder: str, ridge: float, seed: int = 0, vecto
     probe = fit_probe(found, dataset.targets(), balanced=False, ridge=ridge)
     with torch.random.fork_rng(devices=[]):
         classifier = Classifier.new(encoder, dataset.labels.names, head=Mean(unit=True))
-    with torch.no_grad():
-        classifier.net.out.weight.copy_(torch.from_numpy(probe.weights.T.copy()))
-        classifier.net.out.bias.copy_(torch.from_numpy(probe.bias.copy()))
+    as_head(classifier, probe)
     tokenizer = load_tokenizer(encoder)
     return Fitted(
         classifier=classifier.eval(),

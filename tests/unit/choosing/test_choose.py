@@ -19,6 +19,7 @@ SHORT: Mapping[str, object] = {"steps": 45, "batch_size": 4}
 CHOOSE: Mapping[str, object] = {
     "candidates": [
         "probe",
+        "contrastive",
         {"kind": "mix", "weight": 0.25},
         "two_stage",
         "imp",
@@ -47,12 +48,27 @@ def test_the_same_seed_chooses_the_same_and_makes_the_same_model(chosen, tiny_en
 
 def test_decision_says_what_was_tried_and_what_it_cost(chosen):
     decision = chosen.decision
-    assert {one.name for one in decision.tried} >= {"probe", "mix 0.25", "two_stage", "imp", "best_quality 0.5"}
+    assert {one.name for one in decision.tried} >= {
+        "probe",
+        "contrastive",
+        "mix 0.25",
+        "two_stage",
+        "imp",
+        "best_quality 0.5",
+    }
     assert decision.trainings == decision.steps / 45 <= 6
     assert decision.steps == sum(one.steps for one in decision.tried) + _base_steps(decision, 45)
     assert (decision.human, decision.synthetic, decision.folds, decision.repeats) == (24, 30, 3, 1)
     assert [one.gain for one in decision.tried] == sorted((one.gain for one in decision.tried), reverse=True)
-    assert set(decision.members) <= {"human_only", "probe", "mix 0.25", "two_stage", "imp", "best_quality 0.5"}
+    assert set(decision.members) <= {
+        "human_only",
+        "probe",
+        "contrastive",
+        "mix 0.25",
+        "two_stage",
+        "imp",
+        "best_quality 0.5",
+    }
     assert {one.label for one in decision.classes} == {"negative", "positive"}
     assert str(decision).startswith(f"chosen: {decision.chosen} · {decision.because}\n")
 
@@ -96,7 +112,7 @@ def test_fewer_trainings_are_spent_where_fewer_are_allowed(tiny_encoder):
     assert decision.steps <= 45
     assert decision.notes == ("No way was trained on folds: the steps allowed leave none for short trainings.",)
     assert decision.learning == ()
-    assert [one.name for one in decision.left_out] == ["probe"]
+    assert [one.name for one in decision.left_out] == ["probe", "contrastive"]
 
 
 def test_a_time_that_is_over_leaves_the_final_training(tiny_encoder):
@@ -111,7 +127,7 @@ def test_without_synthetic_rows_what_needs_them_is_left_out(tiny_encoder):
     assert {one.name: one.because for one in decision.left_out} == dict.fromkeys(
         ("mix 0.25", "two_stage", "imp", "best_quality 0.5"), "there are no synthetic rows"
     )
-    assert {"probe"} <= {one.name for one in decision.tried}
+    assert {"probe", "contrastive", "average of human_only and contrastive"} <= {one.name for one in decision.tried}
 
 
 def test_too_few_steps_for_the_final_training_are_refused(tiny_encoder):

@@ -51,6 +51,8 @@ class Candidate(Settings):
     """Whether it makes no sense without synthetic rows."""
     is_cheap: ClassVar[bool] = False
     """Whether the stand-in is the real thing: nothing else is trained."""
+    ranked: ClassVar[bool] = True
+    """Whether a stand-in says anything of it beside human rows alone, so that rung 0 can rank it."""
 
     @property
     def name(self) -> str:

@@ -23,6 +23,7 @@ class Probe(HumanAlone):
 
     kind: ClassVar[str] = "probe"
     is_cheap: ClassVar[bool] = True
+    ranked: ClassVar[bool] = False
 
     def unfit(self, situation: Situation) -> str:
         """Return why it cannot be tried: pairs of texts have no sentence vector of their own."""
