@@ -233,3 +233,10 @@ def test_weights_of_torch_do_not_grow(tmp_path):
     torch.save({"w": torch.zeros(1_000)}, tmp_path / "model.bin")
     assert archive_problem(tmp_path / "model.bin") is None
     assert read_weights(tmp_path / "model.bin")["w"].shape == (1_000,)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1]", '{"max_seq_length": 1e999}', '{"max_seq_length": "x"}'])
+def test_sentence_settings_that_are_none_are_refused(text, folder):
+    (folder / "sentence_bert_config.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"sentence_bert_config\.json is damaged"):
+        embed(["a film"], encoder=str(folder))

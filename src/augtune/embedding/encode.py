@@ -5,7 +5,6 @@ Shapes: ``N`` texts, ``B`` texts of a batch, ``T`` tokens of its longest, ``H`` 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from augtune.core.encoders import locate, not_loadable
 from augtune.core.errors import InputError
 from augtune.core.extras import need
 from augtune.core.foreign import reading_quietly
+from augtune.core.json_text import decoded
 
 __all__ = ["MAX_TOKENS", "embed"]
 
@@ -172,8 +172,11 @@ def _trained_length(place: str) -> int:
             file = Path(hub.hf_hub_download(place, SENTENCE_SETTINGS))
         except hub.errors.EntryNotFoundError:
             return MAX_TOKENS
-    settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return int(settings.get("max_seq_length") or MAX_TOKENS)
+    try:
+        settings = decoded(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return int(settings.get("max_seq_length") or MAX_TOKENS)
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise InputError(f"encoder {place!r}: {SENTENCE_SETTINGS} is damaged: {error}.") from error
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import numpy as np
 
 from augtune.core.encoders import locate, not_loadable
 from augtune.core.errors import AugtuneError, DataError, SettingsError
+from augtune.core.json_text import decoded
 from augtune.experiment.content import checker_problems
 from augtune.experiment.estimating import asking_of, tuning_of
 from augtune.experiment.layers import layer_problems
@@ -271,7 +272,7 @@ def _weights(encoder: str) -> int | None:
     """Return how many weights of an encoder a token passes through, from its configuration; None if it does not say."""
     path = Path(locate(encoder)) / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = decoded(path.read_text(encoding="utf-8"))
         hidden, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
         inner = int(config.get("intermediate_size", 4 * hidden))
     except (OSError, ValueError, KeyError, TypeError):

@@ -15,6 +15,7 @@ from augtune.core import seeds
 from augtune.core.dataset import Example, HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.files import read_text
+from augtune.core.json_text import decoded
 from augtune.core.outcomes import Cost, Generation
 from augtune.generation.base import Estimate, Progress
 from augtune.generation.keep import Keeper
@@ -258,7 +259,7 @@ def read_synonyms(path: Path) -> dict[str, list[str]]:
 
 def _json_pairs(path: Path, text: str) -> list[tuple[str, list[str]]]:
     try:
-        value = json.loads(text)
+        value = decoded(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from error
     good = isinstance(value, dict) and all(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from typing import IO
 
 from augtune.core.errors import StorageError
 from augtune.core.fingerprint import canonical
+from augtune.core.json_text import decoded
 from augtune.llm.messages import Reply, Request
 from augtune.llm.store import Store
 
@@ -127,7 +127,7 @@ class Jobs:
         jobs = []
         for name, id in self._store.execute("SELECT name, id FROM jobs WHERE is_done = ? ORDER BY at", (int(is_done),)):
             rows = self._store.execute("SELECT key, request FROM job_calls WHERE job = ? ORDER BY key", (name,))
-            jobs.append(Job(name, id, {key: Request.from_json(json.loads(text)) for key, text in rows}))
+            jobs.append(Job(name, id, {key: Request.from_json(decoded(text)) for key, text in rows}))
         return jobs
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +10,7 @@ from typing import Any
 
 from augtune.core.errors import AugtuneError, ProviderError
 from augtune.core.extras import need
+from augtune.core.json_text import decoded
 from augtune.core.settings import suggestion
 from augtune.llm import loop
 from augtune.llm.failures import CallError
@@ -77,7 +77,7 @@ async def _list(target: Target) -> _Listed:
     try:
         async with asyncio.timeout(ASK_S):
             raw = await client.models.with_raw_response.list()
-            return _found(json.loads(raw.http_response.text), target.model)
+            return _found(decoded(raw.http_response.text), target.model)
     except TimeoutError:
         raise ProviderError(f"no reply within {ASK_S:g} s.") from None
     except need("openai", extra="llm", to="ask a provider").OpenAIError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from augtune.collaboration.tune.settings import TuneSettings
 from augtune.collaboration.tune.state import Status, TuneState
 from augtune.core.errors import InputError, ProviderError
 from augtune.core.extras import need
+from augtune.core.json_text import decoded
 from augtune.llm.failures import CallError
 from augtune.llm.keys import read_key
 from augtune.llm.providers.trouble import Place, failure_of
@@ -195,7 +195,7 @@ class ProviderTuner:
         place = Place(self._name, str(self.target.base_url), self.target.api_key_env, self._key)
         try:
             raw = work(client)
-            value = json.loads(raw.http_response.text)
+            value = decoded(raw.http_response.text)
         except sdk.OpenAIError as error:
             raise self._failure(error, place, what) from None
         except ValueError:
