@@ -6,7 +6,7 @@ import json
 import math
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from augtune.cli.abstaining import answers_of
@@ -130,8 +130,8 @@ def jsonl(text: str) -> None:
     check(_same(tables.parse_jsonl(again, "again").rows, table.rows), "written and read again, rows are others")
 
 
-def _same(one: object, other: object) -> bool:
-    return repr(one) == repr(other)  # NaN is equal to itself here
+def _same(one: Iterable[Mapping[str, object]], other: Iterable[Mapping[str, object]]) -> bool:
+    return repr(list(map(dict, one))) == repr(list(map(dict, other)))  # NaN is equal to itself here
 
 
 def separated(text: str) -> None:

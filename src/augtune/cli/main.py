@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from augtune.cli import catalogs, collaborate, comparing, experiments, fit, inspecting, measure, steps, use, weighing
+from augtune.cli.visible import plainly_shown, visible
 from augtune.core.errors import AugtuneError
 from augtune.core.launched import is_helper, is_one_of_several
 
@@ -75,7 +76,7 @@ class Commands(TyperGroup):
 def complain(message: str) -> None:
     """Write an error to stderr, ``error:`` before its first line."""
     sys.stdout.flush()
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {visible(message)}\n")
 
 
 def _told(error: AugtuneError) -> SystemExit:
@@ -160,7 +161,8 @@ def _one_of_several(arguments: list[str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``augtune`` with the given arguments (by default the process's) and return its exit code."""
     try:
-        _one_of_several(sys.argv[1:] if arguments is None else list(arguments))
+        with plainly_shown():
+            _one_of_several(sys.argv[1:] if arguments is None else list(arguments))
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from augtune.cli.visible import visible
+
 if TYPE_CHECKING:
     from augtune.training.running import Stop
 
@@ -106,6 +108,7 @@ class Screen:
         self._write(f"{stage:<9} {about}: {what}")
 
     def _write(self, line: str) -> None:
+        line = visible(line)
         if self._bar is not None:
             from rich.text import Text
 
