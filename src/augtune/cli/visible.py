@@ -45,7 +45,7 @@ def plainly_shown() -> Iterator[None]:
     if not before.isatty():
         yield
         return
-    sys.stdout = _Shown(before)  # type: ignore[assignment]
+    sys.stdout = _Shown(before)
     try:
         yield
     finally:
