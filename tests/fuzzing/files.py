@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import tempfile
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from augtune.cli.abstaining import answers_of
+from augtune.collaboration.forms import FOLDER as FOLDER_OF_FORMS
+from augtune.collaboration.forms import FORMS, Shown, find_form
 from augtune.core.cells import csv_text, unguarded
 from augtune.core.errors import DataError
 from augtune.core.files import read_json
@@ -32,6 +35,8 @@ from fuzzing.runs import small_run
 
 __all__ = ["FOLDER", "PARSERS"]
 
+NUMBERS = itertools.count()
+EXAMPLES = ({"text": "a", "text_pair": None, "label": "b"},)
 LABELS = Labels(("negative", "neutral", "positive"))
 
 
@@ -117,6 +122,17 @@ def dotenv(text: str) -> None:
 def wait(text: str) -> None:
     seconds = retry_after_s({"retry-after": text, "retry-after-ms": text[::-1]})
     check(seconds is None or (seconds >= 0 and math.isfinite(seconds)), "a wait without end")
+
+
+def prompt_form(text: str) -> None:
+    path = _file(f"own-{next(NUMBERS)}.jinja2", text)  # forms are remembered by file and time
+    try:
+        form = find_form(str(path))
+    finally:
+        path.unlink()
+    for shown in (Shown("{{ 7 * 7 }} a\0b"), Shown("a", "b", "negative", (("negative", 0.75),), EXAMPLES)):
+        for turn in form.messages(shown, LABELS):
+            turn.content.encode()
 
 
 # ---- rows
@@ -239,6 +255,7 @@ STAMP = (
 ROW = '{"text": "a joyless retread", "label": "negative"}'
 SOFT = '{"text": "it drags", "label": "negative", "probabilities": {"negative": 0.9, "neutral": 0.1, "positive": 0}}'
 ASKED = '{"request": {"provider": "openai", "base_url": null, "model": "m", "messages": [{"role": "user", "content": "a"}]}, '
+OWN_FORMS = tuple((FOLDER_OF_FORMS / f"{name}.jinja2").read_text(encoding="utf-8") for name in FORMS)
 VIEW = "{neutral: neutral, loud: [positive], drop: [negative]}"
 PREDICTION = '{"id": "t", "label": "a", "predicted": "b", "probabilities": {"a": 0.25, "b": 0.75}}\n'
 PRICES = (
@@ -268,6 +285,7 @@ PARSERS: tuple[Parser, ...] = (
     ),
     Parser("experiment file", experiment, (EXPERIMENT, EXPERIMENT.replace("'more'", "'../up'")), 4, 300_000),
     Parser("view", view, ("one-vs-rest neutral", "{bad: [negative], rest: [neutral, positive]}", VIEW), 25, 300_000),
+    Parser("prompt form", prompt_form, OWN_FORMS, 8, 20_000),
     Parser("label names", label_names, ("negative|neutral|positive", "1|2|10", "-1|0|1", "a| b |c", "05|5|²"), 60),
     Parser(".env", dotenv, ("OPENAI_API_KEY=abc\nexport X='y'\n# no\n",), 20),
     Parser("retry-after", wait, ("1.5", "120", "Wed, 21 Oct 2015 07:28:00 GMT", "-1"), 30),

@@ -265,6 +265,9 @@ FORM = "---\nid: own\nversion: 1\nlanguage: en\n---\n"
         "{{ text }}{% include '/etc/passwd' %}",
         "{{ text }}{% import 'os' as os %}",
         "{{ text }}{{ text | nothing }}",
+        "{{ text }}{% for i in [1e999] %}{{ i }}{% endfor %}",
+        "{{ text }}{{ " + "9" * 5_000 + " }}",
+        "{{ text }}" + "{% for a in text %}" * 30 + "{% endfor %}" * 30,
         "{{ text }}" + "{% if text %}" * 400 + "{% endif %}" * 400,
     ],
 )
@@ -273,6 +276,14 @@ def test_form_that_does_more_than_show_is_refused(tmp_path, body):
     path.write_text(FORM + body, encoding="utf-8")
     with pytest.raises(InputError):
         find_form(str(path)).messages(Shown("hello"), Labels(("a", "b")))
+
+
+@pytest.mark.parametrize("version", ["²", DIGITS, "1e3", "-1"])
+def test_form_whose_version_is_no_number_is_refused(tmp_path, version):
+    path = tmp_path / "own.jinja2"
+    path.write_text(FORM.replace("version: 1", f"version: {version}") + "{{ text }}", encoding="utf-8")
+    with pytest.raises(InputError, match="expected front matter with id, version, language"):
+        find_form(str(path))
 
 
 def test_text_that_is_a_template_is_shown_as_it_is(tmp_path):

@@ -22,7 +22,11 @@ FOLDER = Path(__file__).parent / "prompts"
 ENDING = ".jinja2"
 SPLIT = "<<user>>\n"
 EVIDENCE = ("decision", "probabilities", "examples")
-FAILURES = (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError)
+# Whatever a template can do, the code that the library makes of it included: 1e999 is the name inf there.
+FAILURES = (
+    *(TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError),
+    *(NameError, SyntaxError),
+)
 KNOWN = {*EVIDENCE, "text", "text_pair", "text_type", "labels", "descriptions"}
 
 FORMS: Mapping[str, str] = {
@@ -139,10 +143,10 @@ def _loaded(name: str, path: Path, changed_at: int) -> Form:
     system, split, user = prompt.body.partition(SPLIT)
     try:
         used = meta.find_undeclared_variables(parser().parse(prompt.body))
-    except RecursionError as error:
-        raise InputError(f"{path}: nested too deeply.") from error
     except TemplateSyntaxError as error:
         raise InputError(f"{path}: line {error.lineno}: {error.message}") from error
+    except FAILURES as error:
+        raise InputError(f"{path}: not readable as a prompt: {type(error).__name__}: {error}") from error
     if unknown := sorted(used - KNOWN):
         near = suggestion(unknown[0], sorted(KNOWN))
         raise InputError(f"{path}: {unknown[0]!r} is nothing that a prompt is given{near}")

@@ -21,6 +21,7 @@ from augtune.core.files import read_text
 __all__ = ["Prompt", "folded", "listed", "parser", "read"]
 
 FRONT = re.compile(r"---\n(?P<front>.*?)\n---\n(?P<body>.*)", re.DOTALL)
+VERSION = re.compile(r"\d{1,9}", re.ASCII)
 FIELDS = ("id", "version", "language")
 LINE_BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
@@ -114,7 +115,7 @@ def read(path: Path) -> Prompt:
         raise InputError(f"{path}: expected front matter between two lines of '---', got none.")
     pairs = [line.partition(":") for line in found["front"].splitlines()]
     front = {key.strip(): value.strip() for key, _, value in pairs}
-    if tuple(front) != FIELDS or not front["version"].isdigit():
+    if tuple(front) != FIELDS or not VERSION.fullmatch(front["version"]):
         raise InputError(
             f"{path}: expected front matter with {', '.join(FIELDS)}, got {', '.join(front) or 'nothing'}."
         )
