@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from faults.contents import contents, differences, torn, torn_events
-from faults.lives import Cut, Deed, Lives, gaps
+from faults.lives import Cut, Lives, gaps
 from faults.loopback import Model
 
 
@@ -99,6 +99,3 @@ class Campaign:
                 at = self.draw.choices(own, [self.moments[i][1] for i in own])[0]
                 chosen[at] = Cut(self.moments[at][0], self.draw.uniform(0, self.moments[at][1]))
         return [chosen[at] for at in sorted(chosen)]
-
-
-__all__ = ["Campaign", "Deed", "Told"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import functools
 import multiprocessing
 import os
 import resource
@@ -104,7 +103,7 @@ class Commands:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload([*PRELOAD, "augtune.cli.main", "faults.commands"])
+        self._processes.set_forkserver_preload(PRELOAD)
 
     def start(self, *arguments: object, wrong: Callable[[], None] | None = None, name: str = "it") -> Any:
         files = [str(self._folder / f"{name}.{one}") for one in ("out", "err")]
@@ -117,10 +116,8 @@ class Commands:
         if process.is_alive():
             process.kill()
         out, err = ((self._folder / f"{name}.{one}").read_text(encoding="utf-8") for one in ("out", "err"))
-        plain = [line for line in err.splitlines(keepends=True) if not line.startswith(("run ", "  ", "warning:"))]
-        return Said(
-            process.exitcode, out, err if "error: " not in err else err[err.index("error: ") :] or "".join(plain)
-        )
+        place = err.find("error: ")  # what it tells of its progress comes before
+        return Said(process.exitcode, out, err if place < 0 else err[place:])
 
     def __call__(self, *arguments: object, wrong: Callable[[], None] | None = None) -> Said:
         return self.said(self.start(*arguments, wrong=wrong))
@@ -166,6 +163,3 @@ def small_disk(place: Path, size: str) -> Iterator[Disk]:
         yield Disk(place)
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-partial = functools.partial

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,6 +22,8 @@ CLOCK = {
     "datetime_complete": "the same",
     "worker_id": "the same: which process wrote a line",
 }
+# The same in a sentence of details.json, and where the run folder is, which state.json of a fine-tuning says.
+SECONDS = re.compile(r"\d+ s of training")
 # Files that say when something happened; they are checked, not compared.
 OWN = {"events.jsonl", "report.html", ".lock"}
 
@@ -35,7 +38,7 @@ def contents(folder: Path) -> dict[str, Any]:
         elif name in OWN or name.startswith("cache.sqlite-") or name == "cache.sqlite.senders":
             continue
         else:
-            found[name] = _content(path)
+            found[name] = _content(path, folder)
     return found
 
 
@@ -44,26 +47,28 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return sorted(name for name in {*one, *other} if name not in one or name not in other or one[name] != other[name])
 
 
-def _content(path: Path) -> Any:
+def _content(path: Path, folder: Path) -> Any:
     if path.name == "cache.sqlite":
         return cached(path)
     if path.name == "stamp.json":
         stamp = json.loads(path.read_bytes())
-        return {**_timeless(stamp), "files": sorted(stamp["files"])}  # whose content is compared itself
+        return {**_timeless(stamp, folder), "files": sorted(stamp["files"])}  # whose content is compared itself
     if path.suffix == ".json":
-        return _timeless(json.loads(path.read_bytes()))
+        return _timeless(json.loads(path.read_bytes()), folder)
     if path.suffix in (".jsonl", ".journal"):
-        return [_timeless(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [_timeless(json.loads(line), folder) for line in path.read_text(encoding="utf-8").splitlines()]
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as stream:
-            return [_timeless(row) for row in csv.DictReader(stream)]
+            return [_timeless(row, folder) for row in csv.DictReader(stream)]
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _timeless(value: Any) -> Any:
+def _timeless(value: Any, folder: Path) -> Any:
     if isinstance(value, dict):
-        return {key: _timeless(one) for key, one in value.items() if key not in CLOCK}
-    return [_timeless(one) for one in value] if isinstance(value, list) else value
+        return {key: _timeless(one, folder) for key, one in value.items() if key not in CLOCK}
+    if isinstance(value, str):
+        return SECONDS.sub("some s of training", value.replace(str(folder), "RUN"))
+    return [_timeless(one, folder) for one in value] if isinstance(value, list) else value
 
 
 def cached(path: Path) -> dict[str, list[Any]]:
@@ -95,7 +100,7 @@ def torn(folder: Path) -> Iterator[str]:
             continue
         try:
             if path.suffix in (".json", ".jsonl"):
-                _content(path)
+                _content(path, folder)
             elif path.suffix == ".html" and not path.read_text(encoding="utf-8").rstrip().endswith("</html>"):
                 yield str(path)
         except ValueError:

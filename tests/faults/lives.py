@@ -29,7 +29,8 @@ PRELOAD = [
     "augtune.experiment.run", "augtune.reporting.html", "augtune.training.train", "augtune.generation.tasks",
     "augtune.curation.base", "augtune.curation.dedup", "augtune.curation.contamination", "augtune.curation.quality",
     "augtune.collaboration.ask", "augtune.collaboration.tune.data", "transformers.models.bert.modeling_bert",
-    "augtune.model.saved", "augtune.llm.sending", "scipy.stats", "pandas", "plotly.offline", "faults.lives",
+    "augtune.model.saved", "augtune.llm.sending", "augtune.cli.main", "scipy.stats", "pandas", "plotly.offline",
+    "faults.lives", "faults.commands",
 ]  # fmt: skip
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 PART = re.compile(r"\.[a-z0-9_]{8}\.part")
@@ -62,7 +63,7 @@ def everything(folder: Path, encoder: str, url: str) -> dict[str, Any]:
             "asked": {"ask": ask},
             "routed": {"route": {"classifier": "human only", "ask": ask, "most_share": 0.5}},
         },
-        evaluate={"metrics": ["macro_f1", "accuracy", "ece"], "baseline": "human only", "resamples": 200},
+        evaluate={"metrics": ["macro_f1", "accuracy", "ece"], "baseline": "human only", "resamples": 100},
     )  # fmt: skip
 
 

@@ -8,15 +8,18 @@ import os
 import shutil
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from faults.commands import Commands, failing, limited, moved_clock, partial, small_disk, together
+from faults.commands import Commands, failing, limited, moved_clock, small_disk, together
 from faults.contents import contents, differences, torn
 from faults.lives import everything
 from faults.loopback import answering
 from flows.small import experiment, write_task
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="sees what a process writes in /proc")
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +34,7 @@ def file(tmp_path_factory, tiny_encoder):
     wanted = experiment(write_task(folder / "task"), tiny_encoder, seeds=[0])
     wanted["arms"] = {name: wanted["arms"][name] for name in ("human only", "imp")}
     wanted["train"]["checkpoint_every"] = 3
+    wanted["evaluate"]["resamples"] = 100
     (folder / "small.yaml").write_text(json.dumps(wanted))
     return folder / "small.yaml"
 
@@ -58,7 +62,7 @@ def made_whole(augtune, file, out, whole):
 def test_a_disk_that_fills_up_again_and_again_loses_nothing(augtune, file, whole, out):
     size = sum(path.stat().st_size for path in (file.parent / "whole").rglob("*") if path.is_file())
     with small_disk(out, "16k") as disk:
-        for share in (0.05, 0.3, 0.5, 0.7):
+        for share in (0.05, 0.35, 0.65):
             disk.remount(f"size={max(16384, int(share * size))}")
             said = augtune("run", file, "--out", disk.place)
             assert said.is_clear, said.err
@@ -80,10 +84,8 @@ def test_a_disk_that_fails_ends_the_run_with_one_message(augtune, file, whole, o
     for call, number, why in (
         ("fsync", 1, errno.EIO),
         ("mkdir", 3, errno.EDQUOT),
-        ("write", 5, errno.ENOSPC),
         ("fsync", 30, errno.EIO),
         ("replace", 9, errno.EIO),
-        ("unlink", 4, errno.EROFS),
         ("fsync", 70, errno.EIO),
     ):
         said = augtune("run", file, "--out", out, wrong=partial(failing, call, number, why, str(out / "small")))
