@@ -21,6 +21,7 @@ from augtune.choosing.frozen import Vectors
 from augtune.choosing.learning import class_needs, learning_points
 from augtune.choosing.measure import Judged, fold_scores, frozen_rung
 from augtune.choosing.plan import Budget, Short, short_trainings
+from augtune.choosing.plans import row_plans
 from augtune.choosing.settings import ChooseSettings
 from augtune.choosing.work import Workshop
 from augtune.core.decision import Decision, LearningPoint, LeftOut, Tried
@@ -139,6 +140,13 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
     fitted = _final(search, names)
     decision = _decision(search, verdict, names)
     decision = replace(decision, learning=learning, classes=needs, usd=usd)
+    if settings.target is not None:
+        made = 0 if rows.synthetic is None else len(rows.synthetic)
+        written = usd / made if usd and made else None
+        priced = settings.synthetic_row_usd
+        prices = {"human": settings.human_row_usd, "synthetic": written if priced is None else priced}
+        plans = row_plans(learning, decision.gain, settings.target, prices)
+        decision = replace(decision, target=settings.target, plans=plans)
     return replace(fitted, decision=decision)
 
 

@@ -83,6 +83,13 @@ class ChooseSettings(Settings):
     learning: bool = True
     """Whether to find out, by probes, if more rows would help."""
 
+    target: float | None = Field(default=None, gt=0, le=1)
+    """Score to be reached: the page then says what rows it would take, as far as the curves of learning can."""
+    human_row_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """What another human row would cost."""
+    synthetic_row_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """What another synthetic row would cost; None: what the present ones did, where a language model wrote them."""
+
     @model_validator(mode="after")
     def _agree(self) -> ChooseSettings:
         every = (*self.candidates, *self.add)
@@ -94,6 +101,8 @@ class ChooseSettings(Settings):
             if name not in known
         ]
         problems += [f"add: two ways are called {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
+        if self.target is not None and not self.learning:
+            problems.append("target: what it would take is read off the curves of learning; leave learning: false out")
         if "human_only" in self.exclude:
             problems.append("exclude: human_only is what every way is compared with; it cannot be left out")
         if problems:

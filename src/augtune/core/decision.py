@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-__all__ = ["ClassNeed", "Decision", "LearningPoint", "LeftOut", "Tried"]
+__all__ = ["ClassNeed", "Decision", "LearningPoint", "LeftOut", "RowPlan", "Tried"]
 
 Ends = tuple[float, float]
 
@@ -94,6 +94,25 @@ class ClassNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class RowPlan:
+    """What more rows of one sort it would take to reach a score.
+
+    Args:
+        rows: ``human`` or ``synthetic``.
+        more: How many more; None where that cannot be told.
+        interval: At least and at most so many, by the 95 % interval of the curve; None for no bound.
+        usd: What they would cost; None where a price or the number is not known.
+        because: Why it cannot be told, or that nothing is missing.
+    """
+
+    rows: str
+    more: int | None
+    interval: tuple[int, int | None]
+    usd: float | None
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What was tried to make a classifier, what was taken and why.
 
@@ -116,6 +135,8 @@ class Decision:
         base_score: Mean score of human rows alone on the highest rung there was.
         learning: What parts of the rows score, by a probe.
         classes: How well each class is found.
+        target: The score that ``plans`` are about; None where none was named.
+        plans: What more rows it would take to reach it, the cheapest first.
         steps: Optimizer steps in all, those of the final training included.
         trainings: The same in full trainings.
         seconds: Time in all.
@@ -142,6 +163,8 @@ class Decision:
     base_score: float
     learning: tuple[LearningPoint, ...] = ()
     classes: tuple[ClassNeed, ...] = ()
+    target: float | None = None
+    plans: tuple[RowPlan, ...] = ()
     steps: int = 0
     trainings: float = 0.0
     seconds: float = 0.0
@@ -158,6 +181,7 @@ class Decision:
         """Return the decision a JSON object of ``to_json`` describes."""
         known = {one.name: value[one.name] for one in fields(cls) if one.name in value}
         parts: dict[str, Any] = {"tried": Tried, "left_out": LeftOut, "learning": LearningPoint, "classes": ClassNeed}
+        parts["plans"] = RowPlan
         for name, kind in parts.items():
             known[name] = tuple(kind(**_tupled(row)) for row in known.get(name, ()))
         return cls(**_tupled(known))

@@ -14,7 +14,7 @@ from augtune.reporting import words
 from augtune.reporting.grid import Cell, Column, Grid, count_cell, number_cell, text_cell
 from augtune.reporting.palette import css_variables
 
-__all__ = ["Bar", "bars_of", "decision_page", "decision_parts", "learning_words", "need_words"]
+__all__ = ["Bar", "bars_of", "decision_page", "decision_parts", "learning_words", "need_words", "plan_words"]
 
 # Ways drawn in the chart; the table has all.
 DRAWN = 12
@@ -90,6 +90,7 @@ def decision_parts(decision: Decision) -> dict[str, Any]:
         "tried": _tried(decision),
         "left_out": decision.left_out,
         "learning": learning_words(decision),
+        "plans": plan_words(decision),
         "learning_grid": _learning(decision),
         "needs": need_words(decision),
         "classes": _classes(decision),
@@ -196,6 +197,20 @@ def learning_words(decision: Decision) -> list[str]:
             "These are probes on frozen vectors; a fine-tuned encoder may need more rows or fewer, and a curve says "
             "nothing of what lies beyond the rows there are."
         )
+    return told
+
+
+def plan_words(decision: Decision) -> list[str]:
+    """Return what rows it would take to reach the score that was named, the cheapest way first."""
+    told = []
+    for one in decision.plans:
+        if one.because:
+            told.append(f"With {one.rows} rows: {one.because}.")
+            continue
+        low, high = one.interval
+        most = "more than the curve can say" if high is None else f"{high:,}"
+        cost = "" if one.usd is None else f", about {words.money(one.usd)}"
+        told.append(f"With about {one.more:,} more {one.rows} rows (from {low:,} to {most}){cost}.")
     return told
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from augtune.core.decision import ClassNeed, Decision, LearningPoint, LeftOut, Tried
-from augtune.reporting.decision import bars_of, decision_page, learning_words, need_words
+from augtune.core.decision import ClassNeed, Decision, LearningPoint, LeftOut, RowPlan, Tried
+from augtune.reporting.decision import bars_of, decision_page, learning_words, need_words, plan_words
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -110,6 +110,20 @@ def test_learning_is_told_with_care(found, said):
 
 def test_nothing_is_told_of_learning_that_was_not_looked_into():
     assert learning_words(DECISION) == []
+
+
+def test_plans_are_told_with_their_bounds(tmp_path):
+    plans = (
+        RowPlan("synthetic", 1200, (600, None), 2.4),
+        RowPlan("human", None, (0, None), None, "it is further than two doublings, which the curve cannot say"),
+    )
+    asked = replace(DECISION, target=0.7, plans=plans)
+    assert plan_words(asked) == [
+        "With about 1,200 more synthetic rows (from 600 to more than the curve can say), about $2.40.",
+        "With human rows: it is further than two doublings, which the curve cannot say.",
+    ]
+    assert Decision.from_json(asked.to_json()) == asked
+    assert "To reach macro-F1 0.700" in decision_page(asked, tmp_path / "a.html", title="x").read_text(encoding="utf-8")
 
 
 def test_classes_are_named_only_beyond_chance():

@@ -1,0 +1,58 @@
+"""What rows it would take to reach a score, and what they would cost: the cheapest plan, as far as a curve can say.
+
+A score is taken to rise by the same amount with every doubling of the rows, by as much as it fell when they were
+halved. That is trusted for two doublings and no further, and only where halving them cost something beyond chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from augtune.core.decision import LearningPoint, RowPlan
+
+__all__ = ["MOST_DOUBLINGS", "row_plans"]
+
+MOST_DOUBLINGS = 2.0
+
+
+def row_plans(
+    learning: Sequence[LearningPoint], gain: float, target: float, prices: Mapping[str, float | None]
+) -> tuple[RowPlan, ...]:
+    """Return what it would take to reach a score with more rows of each sort, the cheapest that is known first.
+
+    Args:
+        learning: What probes score with half of the rows and with all of them.
+        gain: What the chosen way is expected to gain over human rows alone.
+        target: The score.
+        prices: US dollars a row costs, by sort: ``human``, ``synthetic``; None where that is not known.
+    """
+    human = next((one for one in learning if one.rows == "human" and one.share == 1), None)
+    if human is None:
+        return ()
+    missing = target - (human.score + gain)
+    plans = []
+    for sort in dict.fromkeys(one.rows for one in learning):
+        half = next(one for one in learning if one.rows == sort and one.share == 0.5)
+        whole = next(one for one in learning if one.rows == sort and one.share == 1)
+        plans.append(_plan(sort, (half, whole.count), missing, prices.get(sort)))
+    return tuple(sorted(plans, key=lambda one: (one.usd is None, one.usd or 0.0, one.more is None)))
+
+
+def _plan(sort: str, curve: tuple[LearningPoint, int], missing: float, price: float | None) -> RowPlan:
+    half, count = curve
+    slope, least = -half.gain, -half.interval[1]
+    if missing <= 0:
+        return RowPlan(sort, 0, (0, 0), 0.0, "it is expected to be reached with the rows there are")
+    if least <= 0 or slope <= 0:
+        return RowPlan(sort, None, (0, None), None, "halving them cost nothing beyond chance, so no number can be told")
+    if missing / slope > MOST_DOUBLINGS + 1e-9:
+        return RowPlan(sort, None, (0, None), None, "it is further than two doublings, which the curve cannot say")
+    more = _more(count, missing / slope)
+    low = _more(count, missing / -half.interval[0])
+    high = None if missing / least > MOST_DOUBLINGS + 1e-9 else _more(count, missing / least)
+    return RowPlan(sort, more, (low, high), None if price is None else more * price, "")
+
+
+def _more(count: int, doublings: float) -> int:
+    return math.ceil(count * (2**doublings - 1) - 1e-6)
