@@ -40,7 +40,12 @@ def fit(
     replay: Path = REPLAY,
     budget: str = BUDGET,
     base_url: str = BASE_URL,
-    per_class: int = typer.Option(50, "--per-class", help="Rows the language model writes of each label."),
+    per_class: int = typer.Option(
+        None,
+        "--per-class",
+        help="Rows the language model writes of each label; by default 50, by need if classes are unbalanced.",
+        show_default=False,
+    ),
     encoder: str = typer.Option("bundled/minilm", "--encoder", help="A folder, bundled/minilm or a hub name."),
     recipe: str = typer.Option(None, "--recipe", help="Train by this recipe instead of choosing a way."),
     steps: int = typer.Option(300, "--steps", help="Optimizer steps of one full training."),
@@ -101,7 +106,7 @@ def _made(
     held_out: HumanDataset | None,
     given: tuple[Path | None, str | None],
     llm: Any,
-    how: tuple[int, str, int],
+    how: tuple[int | None, str, int],
 ) -> Made:
     """Return the synthetic rows there are and that the language model writes, having said what became of others."""
     from augtune.cli.inputs import synthetic_rows
@@ -112,7 +117,7 @@ def _made(
     if path is None and llm is None:
         return Made()
     rows: Dataset | None = None if path is None else synthetic_rows(path, human, separator=separator)
-    asked = Asked({"kind": "gpt3mix", "per_class": per_class}, None, held_out)
+    asked = Asked(None if per_class is None else {"kind": "gpt3mix", "per_class": per_class}, None, held_out)
     made = synthetic_for(human, rows, llm, asked, (encoder, seed))
     kept = 0 if made.rows is None else len(made.rows)
     reasons: dict[str, int] = {}

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from augtune.training.running import Stop
     from augtune.training.settings import TrainSettings
 
-__all__ = ["Asked", "Made", "chosen", "fit", "synthetic_for"]
+__all__ = ["Asked", "Made", "chosen", "fit", "synthetic_for", "usual_generator"]
 
-GENERATE: Mapping[str, Any] = {"kind": "gpt3mix", "per_class": 50}
+PER_CLASS = 50
+"""Rows written of each label on average, where nobody says how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,13 @@ class Asked:
     """How synthetic rows come about.
 
     Args:
-        generate: The generator: settings, a name or a mapping.
+        generate: The generator: settings, a name or a mapping; None: gpt3mix, 50 rows of each label, or where classes
+            are unbalanced as many in all, more of those that are found worst on held-out human rows.
         curate: Steps that drop rows; None: the usual ones.
         test: Human rows that will be measured on, or None.
     """
 
-    generate: Any = field(default_factory=lambda: dict(GENERATE))
+    generate: Any = None
     curate: Any = None
     test: HumanDataset | None = None
 
@@ -82,7 +84,8 @@ def fit(
         synthetic: Rows that a language model wrote, if there are any.
         llm: Language model that writes rows: PROVIDER/MODEL or an ``LLM``.
         budget: Most that its calls may cost, where its name is given: ``"2 USD"``, ``"500 calls"`` or ``"2M tokens"``.
-        generate: How it writes them: a generator, its name or a mapping; gpt3mix with 50 rows of each label.
+        generate: How it writes them: a generator, its name or a mapping; gpt3mix with 50 rows of each label, or where
+            classes are unbalanced as many in all, more of those that are found worst on held-out human rows.
         curate: Steps that drop synthetic rows; by default dedup and, with test rows, contamination.
         test: Human rows that will be measured on: synthetic rows that repeat them, or nearly, are dropped.
         settings: How every way trains; the recipe of them plays no part.
@@ -103,7 +106,7 @@ def fit(
     _check(train)
     with _kept(folder) as store:
         model = _model(llm, budget, None if folder is None else Path(folder) / "cache.sqlite")
-        asked = Asked(generate or GENERATE, curate, test)
+        asked = Asked(generate, curate, test)
         made = synthetic_for(train, synthetic, model, asked, (shared.encoder, seed))
         return chosen(train, made, (shared, how, seed), store)
 
@@ -127,7 +130,8 @@ def synthetic_for(
     rows, cost = given, Cost()
     dropped: list[Dropped] = []
     if llm is not None:
-        made = generate(train, asked.generate, llm=llm, seed=seed)
+        wanted = usual_generator(train, encoder, seed) if asked.generate is None else asked.generate
+        made = generate(train, wanted, llm=llm, seed=seed)
         rows = made.dataset if rows is None else rows + made.dataset
         dropped, cost = list(made.dropped), made.cost
     if rows is None or not len(rows):
@@ -137,6 +141,23 @@ def synthetic_for(
     clean = curate(rows, steps, human=train, splits=Splits(train, None, asked.test), encoder=encoder)
     kept = clean.dataset if len(clean.dataset) else None
     return Made(kept, (*dropped, *clean.dropped), cost)
+
+
+def usual_generator(train: HumanDataset, encoder: str, seed: int) -> dict[str, Any]:
+    """Return the generator where nobody names one: rows follow need where classes are unbalanced.
+
+    Args:
+        train: Human rows.
+        encoder: Whose vectors say how well a class is found.
+        seed: Of the folds.
+    """
+    from augtune.choosing.boost import boosted, is_unbalanced
+    from augtune.training.probe import features
+
+    if not is_unbalanced(train):
+        return {"kind": "gpt3mix", "per_class": PER_CLASS}
+    total = PER_CLASS * len(train.labels)
+    return {"kind": "gpt3mix", "per_class": boosted(train, features(train, encoder), total, seed=seed)}
 
 
 def chosen(
