@@ -9,8 +9,10 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote, quote_plus
 
@@ -253,3 +255,38 @@ def test_key_in_a_command_line_is_found_where_it_is_running():
     watch.looked_at = time.monotonic() - 10
     watch.processes()
     assert len(watch.leaks) == 1
+
+
+@pytest.mark.parametrize(
+    ("does", "where"),
+    [
+        ("(tmp_path / 'run.log').write_text('key=' + key)", "run.log"),
+        ("print('the key is', key)", "test_leak.py::test_it: Captured stdout call"),
+        ("None", None),
+    ],
+)
+def test_suite_whose_tests_leak_the_key_fails(does, where):
+    tests = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory() as outside:  # not below this suite's own folder, which is looked through too
+        test = Path(outside, "test_leak.py")
+        code = f"import os\n\ndef test_it(tmp_path):\n    key = os.environ['OPENAI_API_KEY']\n    {does}\n"
+        test.write_text(code, encoding="utf-8")
+        options = [
+            "-q",
+            "-p",
+            "conftest",
+            "-p",
+            "no:cacheprovider",
+            f"--basetemp={outside}/temp",
+            f"--rootdir={outside}",
+        ]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, str(test)],
+            cwd=outside,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), os.environ.get("PYTHONPATH", "")])},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == (where is not None), done.stdout
+    assert ("the key of the environment was found in" in done.stdout) == (where is not None)
+    assert where is None or where in done.stdout
