@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -131,3 +132,18 @@ def test_a_late_reply_is_lost():
         "  Raise llm.timeout_s if the model is slow, or lower llm.max_in_flight if its server is busy."
     )
     assert (caught.value.kind, caught.value.retryable) == ("lost", True)
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.05, 48, 64), (0.5, 1, 3)])
+def test_few_refusals_that_no_pace_avoids_do_not_stop_the_flow(share, least, most):
+    gate, chance = Gate(64, Clock()), random.Random(0)
+    limits = []
+    for _ in range(2000):
+        burst = gate._burst
+        for _ in range(int(gate.limit)):
+            if chance.random() < share:
+                gate.slow(burst, None)
+            else:
+                gate.succeeded()
+        limits.append(int(gate.limit))
+    assert least <= sum(limits[500:]) / len(limits[500:]) <= most

@@ -16,10 +16,16 @@ __all__ = ["Bucket", "Gate", "Pace"]
 
 DECREASE = 0.75
 SUCCESSES_PER_INCREASE = 25
+# Up to this share of the latest calls may be refused before fewer are made at once. A refused call costs nothing but
+# its wait; without this, one refusal in twenty that no pace can avoid would let calls through almost one by one.
+TOLERATED_SHARE = 0.1
+LATEST = 100
 
 
 class Gate:
-    """How many calls may be in flight: fewer after a limit, more again as calls succeed (AIMD, Chiu and Jain 1989).
+    """How many calls may be in flight: fewer after limits, more again as calls succeed (AIMD, Chiu and Jain 1989).
+
+    A limit counts if more than ``TOLERATED_SHARE`` of the latest calls met one.
 
     Args:
         most: Calls in flight to start with, and the most there can ever be.
@@ -34,6 +40,7 @@ class Gate:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._burst = 0
         self._successes = 0
+        self._latest: deque[bool] = deque(maxlen=LATEST)
         self._shut_until = clock.now()
 
     async def enter(self) -> None:
@@ -65,13 +72,15 @@ class Gate:
         """Take note of a limit; the calls that were in flight together lower the number only once."""
         if pause_s is not None:
             self._shut_until = max(self._shut_until, self._clock.now() + pause_s)
-        if burst == self._burst:
+        self._latest.append(True)
+        if burst == self._burst and sum(self._latest) > TOLERATED_SHARE * len(self._latest):
             self._burst += 1
             self._successes = 0
             self.limit = max(1.0, self.limit * DECREASE)
 
     def succeeded(self) -> None:
         """Take note of a reply."""
+        self._latest.append(False)
         self._successes += 1
         if self._successes >= SUCCESSES_PER_INCREASE:
             self._successes = 0
