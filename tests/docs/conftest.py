@@ -35,9 +35,10 @@ def small(monkeypatch: pytest.MonkeyPatch, tiny_encoder: str) -> Small:
     """Train the tiny encoder for some steps, whatever a page asks for."""
     from augtune.core.encoders import BUNDLED, CARRIED
     from augtune.model import encoder
-    from augtune.training import probed, train
+    from augtune.training import contrastive, probed, train
 
     told, located, fitted, probe = Small(), encoder.locate, train.fit, probed.probed
+    contrast = contrastive.contrast
     if os.environ.get("AUGTUNE_DOCS") == "real":
         return told
 
@@ -55,7 +56,12 @@ def small(monkeypatch: pytest.MonkeyPatch, tiny_encoder: str) -> Small:
         made = probe(dataset, encoder=tiny_encoder, ridge=ridge, seed=seed)
         return replace(made, encoder=encoder)
 
+    def small_contrast(dataset, settings, *, ridge, seed=0, running=None):
+        few = settings.changed(steps=STEPS, epochs=None)
+        return contrast(dataset, few, ridge=ridge, seed=seed, running=running)
+
     monkeypatch.setattr(encoder, "locate", locate)
+    monkeypatch.setattr(contrastive, "contrast", small_contrast)
     monkeypatch.setattr(train, "fit", fit)
     monkeypatch.setattr(probed, "probed", small_probe)
     return told

@@ -119,7 +119,7 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
         usd: What the synthetic rows cost; None if that is not known.
 
     Raises:
-        SettingsError: If the task is none it is made for, or the metric cannot decide.
+        SettingsError: If the task is none it is made for, or fewer steps are allowed than the final training takes.
         DataError: If there are too few rows to compare anything.
     """
     search = _search(workshop, settings)
@@ -158,10 +158,6 @@ def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
             hint="Name a recipe instead, e.g. recipe: vanilla.",
         )
     (metric,) = metrics_of([settings.metric])
-    if not metric.is_share or not metric.higher_is_better:
-        raise SettingsError(
-            f"choose.metric: expected a share of which more is better, e.g. macro_f1; got {metric.kind}"
-        )
     budget = Budget.of(workshop.settings.steps_for(len(workshop.rows.whole())), settings)
     if budget.most < budget.full:
         raise SettingsError(

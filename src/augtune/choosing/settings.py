@@ -13,6 +13,7 @@ from augtune.choosing.decide import DecideSettings
 from augtune.choosing.folds import FoldSettings
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings, suggestion
+from augtune.evaluation.metrics import metrics_of
 
 __all__ = ["DEFAULT_CANDIDATES", "ChooseSettings"]
 
@@ -101,6 +102,7 @@ class ChooseSettings(Settings):
             if name not in known
         ]
         problems += [f"add: two ways are called {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
+        problems += self._metric_problems()
         if self.target is not None and not self.learning:
             problems.append("target: what it would take is read off the curves of learning; leave learning: false out")
         if "human_only" in self.exclude:
@@ -108,6 +110,15 @@ class ChooseSettings(Settings):
         if problems:
             raise SettingsError(problems)
         return self
+
+    def _metric_problems(self) -> list[str]:
+        try:
+            (metric,) = metrics_of([self.metric])
+        except SettingsError as error:
+            return list(error.problems)
+        if metric.is_share and metric.higher_is_better:
+            return []
+        return [f"metric: expected a share of which more is better, e.g. macro_f1; got {self.metric}"]
 
     @property
     def ways(self) -> tuple[Candidate, ...]:

@@ -153,8 +153,12 @@ def _chosen(human: HumanDataset, made: Made, how: tuple[dict[str, Any], Any, Any
     with Screen() as screen:
         work.mkdir(parents=True, exist_ok=True)
         store = RunFolder(work, "fit", screen)
-        with store.claimed():
-            return chosen(human, made, (settings, choose, seed), store, screen.stop())
+        try:
+            with store.claimed():
+                return chosen(human, made, (settings, choose, seed), store, screen.stop())
+        finally:
+            if not (work / "stages").exists():  # nothing to carry on with
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def _finish(
