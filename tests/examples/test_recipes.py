@@ -141,7 +141,8 @@ def test_every_recorded_reply_of_the_sweep_is_served(notebook_rows):
 
 
 @pytest.mark.data
-def test_every_recorded_reply_of_gpt3mix_is_served(data_pack):
-    found = made(EXAMPLES / "gpt3mix" / "sst2.yaml", "sst2.jsonl", data_pack / "sst2")
+@pytest.mark.parametrize(("name", "rows"), [("sst2", {40}), ("trec6", {40}), ("subj", {35, 36, 40})])
+def test_every_recorded_reply_of_gpt3mix_is_served(name, rows, data_pack):
+    found = made(EXAMPLES / "gpt3mix" / f"{name}.yaml", f"{name}.jsonl", data_pack / name)
     assert len(found) == 3 * 3
-    assert {len(one.dataset) for one in found.values()} == {40}
+    assert {len(one.dataset) for one in found.values()} == rows
