@@ -27,6 +27,7 @@ from augtune.model.encoder import load_tokenizer, longest_input
 from augtune.model.fitted import Fitted
 from augtune.model.heads import Mean
 from augtune.model.precision import Precision, choose
+from augtune.model.vocabulary import SmallVocabulary, small_vocabulary
 from augtune.training.probed import as_head
 from augtune.training.running import Running, Stopped
 from augtune.training.settings import TrainSettings
@@ -117,7 +118,10 @@ def contrast(
     drawn = pairs_of(
         classes, pairs=max(2, settings.batch_size // 2), steps=steps, chance=generator(seed, "contrast", "pairs")
     )
-    history = _tune(classifier, encoded, drawn, (settings, precision, steps), around)
+    with small_vocabulary(classifier, [encoded]) as vocabulary:
+        history = _tune(
+            classifier, vocabulary.renumbered(encoded), drawn, (settings, precision, steps, vocabulary), around
+        )
     vectors = _vectors(classifier, encoded)
     as_head(classifier, fit_probe(vectors, dataset.targets(), balanced=False, ridge=ridge))
     return Fitted(
@@ -142,11 +146,11 @@ def _tune(
     classifier: Classifier,
     encoded: Encoded,
     drawn: Iterator[Pairs],
-    how: tuple[TrainSettings, Precision, int],
+    how: tuple[TrainSettings, Precision, int, SmallVocabulary],
     running: Running,
 ) -> list[dict[str, Any]]:
     """Tune the encoder on the pairs of each step; return a row of history per step."""
-    settings, precision, steps = how
+    settings, precision, steps, vocabulary = how
     weights = list(classifier.encoder.parameters())
     optimizer = torch.optim.AdamW(weights, lr=settings.lr, weight_decay=settings.weight_decay)
     warm = max(1, round(settings.warmup_share * steps))
@@ -168,6 +172,7 @@ def _tune(
         if settings.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(weights, settings.max_grad_norm)
         optimizer.step()
+        vocabulary.decay(optimizer.param_groups)
         history.append({"step": step + 1, "stage": "contrast", "loss": value, "lr": rate})
         if running.on_step is not None:
             running.on_step(step + 1, steps, value)
