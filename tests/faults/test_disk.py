@@ -76,7 +76,7 @@ def test_a_file_that_may_not_grow_ends_the_run_with_one_message(augtune, file, w
     for size in (600, 20_000):
         said = augtune("run", file, "--out", out, wrong=partial(limited, size))
         assert said.is_clear, said.err
-        assert ": cannot be written: File too large\n" in said.err
+        assert " cannot be written: File too large\n" in said.err
     made_whole(augtune, file, out, whole)
 
 
@@ -90,7 +90,7 @@ def test_a_disk_that_fails_ends_the_run_with_one_message(augtune, file, whole, o
     ):
         said = augtune("run", file, "--out", out, wrong=partial(failing, call, number, why, str(out / "small")))
         assert said.is_clear, said.err
-        assert f": cannot be written: {os.strerror(why)}\n" in said.err
+        assert f" cannot be written: {os.strerror(why)}\n" in said.err
         assert list(torn(out / "small")) == []
     made_whole(augtune, file, out, whole)
 
