@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from augtune.core.decision import Decision, LearningPoint
-from augtune.core.extras import need
 from augtune.core.files import atomic_write
 from augtune.reporting import words
 from augtune.reporting.grid import Cell, Column, Grid, count_cell, number_cell, text_cell
+from augtune.reporting.pages import own, render, static
 from augtune.reporting.palette import css_variables
 
 __all__ = ["Bar", "bars_of", "decision_page", "decision_parts", "learning_words", "need_words", "plan_words"]
@@ -53,26 +52,19 @@ def decision_page(decision: Decision, out: Path | str, *, title: str) -> Path:
         title: What the page is called.
 
     Raises:
-        ExtraError: If jinja2 is not installed.
         StorageError: If the file cannot be written.
     """
-    jinja2 = need("jinja2", extra="report", to="write the page of a choice")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("augtune.reporting"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = (resources.files("augtune.reporting") / "static" / "report.css").read_text(encoding="utf-8")
-    page = environment.get_template("decision.html.jinja2").render(
-        title=title,
-        css=need("markupsafe", extra="report", to="write the page of a choice").Markup(css),
-        light=css_variables(dark=False),
-        dark=css_variables(dark=True),
-        policy=POLICY,
-        words=words,
-        **decision_parts(decision),
+    page = render(
+        "decision.html.jinja2",
+        {
+            "title": title,
+            "css": own(static("report.css")),
+            "light": css_variables(dark=False),
+            "dark": css_variables(dark=True),
+            "policy": POLICY,
+            "words": words,
+            **decision_parts(decision),
+        },
     )
     path = Path(out)
     with atomic_write(path, binary=True) as stream:

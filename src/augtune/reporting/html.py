@@ -13,11 +13,9 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from augtune.core.extras import need
@@ -26,6 +24,7 @@ from augtune.reporting import views, words
 from augtune.reporting.charts import Charts, charts_of
 from augtune.reporting.curves import MOST_ARMS
 from augtune.reporting.makers import maker_styles, makers_grid
+from augtune.reporting.pages import own, render, static
 from augtune.reporting.palette import ArmStyle, arm_styles, css_variables, dark_of_light
 from augtune.reporting.quality import inspected
 from augtune.reporting.read import HasFolder, RunView, read_run
@@ -74,7 +73,7 @@ def embedded_json(value: Any) -> Markup:
 
 
 def _page(view: RunView) -> str:
-    script = "\n".join(_static(name) for name in SCRIPTS)
+    script = "\n".join(static(name) for name in SCRIPTS)
     plotly = need("plotly.offline", extra="report", to="draw the report").get_plotlyjs()
     styles = arm_styles(view.arms, view.baseline)
     charts, sections = _sections(view, styles)
@@ -85,24 +84,17 @@ def _page(view: RunView) -> str:
         "styles": styles,
         "charts": charts,
         **sections,
-        "css": _own(_static("report.css")),
+        "css": own(static("report.css")),
         "light": css_variables(dark=False),
         "dark": css_variables(dark=True),
-        "script": _own(script),
+        "script": own(script),
         "policy": _policy(script, plotly),
-        "plotly": _own(_packed(plotly)),
+        "plotly": own(_packed(plotly)),
         "figures": embedded_json({"figures": {chart.id: chart.figure for chart in charts}, "dark": dark_of_light()}),
         "most_arms": MOST_ARMS,
         "rerun": _rerun_command(view.folder),
     }
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("augtune.reporting"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.jinja2").render(context)
+    return render("report.html.jinja2", context)
 
 
 def _sections(view: RunView, styles: Mapping[str, ArmStyle]) -> tuple[Charts, dict[str, Any]]:
@@ -147,21 +139,12 @@ def _policy(script: str, plotly: str) -> str:
     )
 
 
-def _own(text: str) -> Markup:
-    """Return what is in our own files, or the library's in base64, as it goes into the page, never others' texts."""
-    return Markup(text)  # nosec B704
-
-
 def _packed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _sha256(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _static(name: str) -> str:
-    return (resources.files("augtune.reporting") / "static" / name).read_text(encoding="utf-8")
 
 
 def _rerun_command(folder: Path) -> str:

@@ -57,7 +57,10 @@ def test_decision_says_what_was_tried_and_what_it_cost(chosen):
         "best_quality 0.5",
     }
     assert decision.trainings == decision.steps / 45 <= 6
-    assert decision.steps == sum(one.steps for one in decision.tried) + _base_steps(decision, 45)
+    # the rest is human rows alone: final trainings of 45 steps, a short one of 40 on each fold
+    finals = 45 * sum(name != "probe" for name in decision.members)
+    rest = decision.steps - finals - sum(one.steps for one in decision.tried)
+    assert rest in (2 * 40, 3 * 40)
     assert (decision.human, decision.synthetic, decision.folds, decision.repeats) == (24, 30, 3, 1)
     assert [one.gain for one in decision.tried] == sorted((one.gain for one in decision.tried), reverse=True)
     assert set(decision.members) <= {
@@ -71,14 +74,6 @@ def test_decision_says_what_was_tried_and_what_it_cost(chosen):
     }
     assert {one.label for one in decision.classes} == {"negative", "positive"}
     assert str(decision).startswith(f"chosen: {decision.chosen} · {decision.because}\n")
-
-
-def _base_steps(decision: at.Decision, full: int) -> int:
-    """Return what human rows alone and the final trainings took: whole short trainings and whole full ones."""
-    finals = full * sum(name != "probe" for name in decision.members)
-    shorts = decision.steps - finals - sum(one.steps for one in decision.tried)
-    assert shorts % 40 == 0
-    return finals + shorts
 
 
 def test_decision_is_saved_with_the_model(chosen, tmp_path):
