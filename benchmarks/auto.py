@@ -24,6 +24,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from study_tasks import studies, study, unbalanced
+
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -48,24 +50,9 @@ SYNTHETIC: dict[str, dict[str, Any]] = {
 
 def tasks(data: Path) -> dict[str, dict[str, Any]]:
     """Return the tasks by name: where the rows are, which to take, which file of written rows."""
-    found: dict[str, dict[str, Any]] = {}
-    for name in ("hypo_l", "questionintimacy", "crowdflower"):
-        for model in ("gpt4", "llama2_70b"):
-            test = "600 of test" if name == "crowdflower" else "all of test"
-            found[f"{name}_{model}"] = task(data / name, "all of base", test, model)
-    found["snips_intent_chatgpt"] = task(data / "snips_intent", "10/class of train", "all of test", "chatgpt")
-    for model in ("chatgpt", "llama3_8b"):
-        found[f"agnews_paraphrase_{model}"] = task(data / "agnews_paraphrase", "all of train", "600 of test", model)
-    for name, rare in (("trec6", "abbreviation+human+location"), ("tweet_emotion", "optimism+sadness")):
-        sample = f"80/class of train, imbalance 0.1 minority={rare}"
-        found[f"{name}_1to10"] = task(data / name, sample, "all of test" if name == "trec6" else "600 of test", None)
-    return found
-
-
-def task(source: Path, train: str, test: str, model: str | None) -> dict[str, Any]:
-    """Return a task."""
-    path = None if model is None else source / f"synthetic_{model}.jsonl"
-    return {"source": source, "train": train, "test": test, "path": path}
+    found = studies(data)
+    found["agnews_paraphrase_llama3_8b"] = study(data / "agnews_paraphrase", "all of train", "600 of test", "llama3_8b")
+    return found | {f"{name}_1to10": unbalanced(data, name) for name in ("trec6", "tweet_emotion")}
 
 
 def experiment(name: str, task: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:

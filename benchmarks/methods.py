@@ -20,6 +20,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from study_tasks import studies, unbalanced
+
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -50,32 +52,11 @@ SYNTHETIC: dict[str, dict[str, Any]] = {
 
 def tasks(data: Path) -> dict[str, dict[str, Any]]:
     """Return the tasks by name: where the rows are, which to take, where synthetic rows come from."""
-    found: dict[str, dict[str, Any]] = {}
-    for name in ("hypo_l", "questionintimacy", "crowdflower"):
-        for model in ("gpt4", "llama2_70b"):
-            found[f"{name}_{model}"] = {
-                "source": data / name, "train": "all of base",
-                "test": "600 of test" if name == "crowdflower" else "all of test",
-                "generate": imported(data / name / f"synthetic_{model}.jsonl"),
-            }  # fmt: skip
-    found["snips_intent_chatgpt"] = {
-        "source": data / "snips_intent", "train": "10/class of train", "test": "all of test",
-        "generate": imported(data / "snips_intent" / "synthetic_chatgpt.jsonl"),
-    }  # fmt: skip
-    found["agnews_paraphrase_chatgpt"] = {
-        "source": data / "agnews_paraphrase", "train": "all of train", "test": "600 of test",
-        "generate": imported(data / "agnews_paraphrase" / "synthetic_chatgpt.jsonl"),
-    }  # fmt: skip
+    found = {name: {**task, "generate": imported(task["path"])} for name, task in studies(data).items()}
     eda = {"kind": "eda", "balance": "max"}
-    for name, rare in (
-        ("trec6", "abbreviation+human+location"),
-        ("sst2", "negative"),
-        ("tweet_emotion", "optimism+sadness"),
-    ):
-        found[f"{name}_1to10"] = {
-            "source": data / name, "train": f"80/class of train, imbalance 0.1 minority={rare}",
-            "test": "600 of test" if name != "trec6" else "all of test", "generate": eda,
-        }  # fmt: skip
+    found |= {
+        f"{name}_1to10": {**unbalanced(data, name), "generate": eda} for name in ("trec6", "sst2", "tweet_emotion")
+    }
     found["mrpc"] = {"source": data / "mrpc", "train": "150/class of train", "test": "600 of test", "generate": None}
     return found
 
