@@ -30,6 +30,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from loopback import Requests
+
 from augtune.llm.client import LLM
 from augtune.llm.messages import Message, Reply, Request
 
@@ -53,28 +55,13 @@ BODY = json.dumps(
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(BODY)
 
 
-class Connection(asyncio.Protocol):
+class Connection(Requests):
     """Answers each request of a connection after the latency; the path ``/now/...`` is answered at once."""
 
-    def __init__(self) -> None:
-        self._read = b""
-
-    def connection_made(self, transport: Any) -> None:
-        """Keep the way back."""
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Answer every whole request read so far."""
-        self._read += data
-        while (end := self._read.find(b"\r\n\r\n")) >= 0:
-            head = self._read[:end].lower()
-            start = head.find(b"content-length:")
-            length = int(head[start + 15 :].split(b"\r\n", 1)[0]) if start >= 0 else 0
-            if len(self._read) < end + 4 + length:
-                return
-            at_once = head.split(b" ", 2)[1].startswith(b"/now/")
-            self._read = self._read[end + 4 + length :]
-            asyncio.get_running_loop().call_later(0 if at_once else LATENCY_S, self._transport.write, HEAD + BODY)
+    def asked(self, path: bytes, body: bytes) -> None:
+        """Send the one reply there is."""
+        wait = 0 if path.startswith(b"/now/") else LATENCY_S
+        asyncio.get_running_loop().call_later(wait, self.transport.write, HEAD + BODY)
 
 
 def serve(ready: Any) -> None:

@@ -36,6 +36,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from loopback import Requests
+
 ROOT = Path(__file__).resolve().parents[1]
 STORM = {"limit": 0.05, "server": 0.03, "torn": 0.01, "stall": 0.01, "cut": 0.01}
 BILLED = ("fine", "cut", "torn", "stall")
@@ -79,31 +81,19 @@ class Weather:
         return {**self.counts, "billed": billed, "different": len(self.attempts)}
 
 
-class Connection(asyncio.Protocol):
+class Connection(Requests):
     """One connection to the server; a path that ends in ``/counts`` is told the counts."""
 
     def __init__(self, weather: Weather) -> None:
-        self._weather, self._read = weather, b""
+        super().__init__()
+        self._weather = weather
 
-    def connection_made(self, transport: Any) -> None:
-        """Keep the way back."""
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Answer every whole request read so far."""
-        self._read += data
-        while (end := self._read.find(b"\r\n\r\n")) >= 0:
-            head = self._read[:end].lower()
-            start = head.find(b"content-length:")
-            length = int(head[start + 15 :].split(b"\r\n", 1)[0]) if start >= 0 else 0
-            if len(self._read) < end + 4 + length:
-                return
-            body = self._read[end + 4 : end + 4 + length]
-            self._read = self._read[end + 4 + length :]
-            if head.split(b" ", 2)[1].endswith(b"/counts"):
-                self._write(200, json.dumps(self._weather.told()).encode())
-            else:
-                asyncio.get_running_loop().call_later(LATENCY_S, self._answer, *self._weather.fate(body))
+    def asked(self, path: bytes, body: bytes) -> None:
+        """Answer as the weather has it."""
+        if path.endswith(b"/counts"):
+            self._write(200, json.dumps(self._weather.told()).encode())
+        else:
+            asyncio.get_running_loop().call_later(LATENCY_S, self._answer, *self._weather.fate(body))
 
     def _answer(self, fate: str, number: float) -> None:
         if fate == "limit":
@@ -112,13 +102,13 @@ class Connection(asyncio.Protocol):
             self._write((500, 502, 503)[int(number * 3e6) % 3], b'{"error": {"message": "Something broke."}}')
         elif fate == "torn":
             self._write(200, _reply(f"row {number:.17f}", "stop"), keep=60)
-            self._transport.close()
+            self.transport.close()
         elif fate != "stall":
             self._write(200, _reply(f"row {number:.17f}", "length" if fate == "cut" else "stop"))
 
     def _write(self, status: int, body: bytes, more: bytes = b"", keep: int | None = None) -> None:
         head = f"HTTP/1.1 {status} {STATUS.get(status, 'OK')}\r\ncontent-type: application/json\r\n".encode()
-        self._transport.write(head + more + b"content-length: %d\r\n\r\n" % len(body) + body[:keep])
+        self.transport.write(head + more + b"content-length: %d\r\n\r\n" % len(body) + body[:keep])
 
 
 def _reply(text: str, finish: str) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
@@ -18,20 +17,11 @@ from augtune.llm.store import Store
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def weather() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("weather", ROOT / "benchmarks" / "weather.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["weather"] = module  # the server's process imports it by this name
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(autouse=True)
-def _found_by_other_processes(monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def weather(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The benchmark as a module, found by the processes it starts too."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module("weather")
 
 
 def test_processes_that_share_a_cache_lose_no_reply_and_double_none(weather: ModuleType, tmp_path: Path):
