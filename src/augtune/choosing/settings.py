@@ -36,13 +36,7 @@ def _parsed(value: Any) -> tuple[Candidate, ...]:
     """Return the candidates of a list of names and mappings; all problems are told at once."""
     if not isinstance(value, (list, tuple)):
         raise SettingsError(f"candidates: expected a list such as [mix, two_stage], got {value!r}")
-    found: list[Candidate] = []
-    problems: list[str] = []
-    for place, one in enumerate(value):
-        try:
-            found.append(CANDIDATES.parse(one, where=f"candidates[{place}]"))
-        except SettingsError as error:
-            problems.extend(error.problems)
+    found, problems = CANDIDATES.parse_each(value, where="candidates")
     names = [one.name for one in found]
     problems += [f"candidates: two are called {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
     if problems:

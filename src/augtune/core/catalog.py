@@ -10,7 +10,7 @@ Adding a method is one file and one row here-like::
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -80,3 +80,19 @@ class Catalog(Generic[T]):
         if not isinstance(kind, str):
             raise SettingsError(f"{where}.kind: missing; one of: {', '.join(self.rows)}")
         return self.load(kind, where=f"{where}.kind").parse(fields, where=where)
+
+    def parse_each(self, values: Iterable[Any], *, where: str) -> tuple[list[T], list[str]]:
+        """Return the settings a list of YAML values describes, and the problems of all that describe none.
+
+        Args:
+            values: What ``parse`` takes, in order.
+            where: Place of the list.
+        """
+        found: list[T] = []
+        problems: list[str] = []
+        for number, value in enumerate(values):
+            try:
+                found.append(self.parse(value, where=f"{where}[{number}]"))
+            except SettingsError as error:
+                problems.extend(error.problems)
+        return found, problems

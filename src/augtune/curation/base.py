@@ -145,13 +145,7 @@ def parse_steps(
     """
     if isinstance(steps, (Step, str, Mapping)):
         steps = [steps]
-    parsed: list[Step] = []
-    problems: list[str] = []
-    for number, step in enumerate(steps):
-        try:
-            parsed.append(STEPS.parse(step, where=f"{where}[{number}]"))
-        except SettingsError as error:
-            problems.extend(error.problems)
+    parsed, problems = STEPS.parse_each(steps, where=where)
     if problems:
         raise SettingsError(problems)
     return tuple(parsed)
