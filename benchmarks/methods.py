@@ -7,8 +7,10 @@
 Each task is one ``augtune run``: human rows, rows that a language model wrote for a published study (hypo_l,
 questionintimacy, crowdflower, snips_intent, agnews_paraphrase) or that EDA made (trec6, sst2 and tweet_emotion, made
 unbalanced at 1:10), duplicates and near-test rows dropped, and the arms below. MRPC, a task of pairs, has the arms that
-need no synthetic rows. Every arm trains the top three of six layers for the same number of steps. Difference and p are
-against human rows only: paired bootstrap over seeds and test rows, Holm's correction over the arms of a task.
+need no synthetic rows. Every arm trains the top three of six layers for the same number of steps; ``auto`` chooses anew
+for each seed, from human rows alone where EDA would write the others, and takes up to six such trainings. Difference
+and p are against human rows only: paired bootstrap over seeds and test rows, Holm's correction over the arms of a task.
+``benchmarks/auto.py`` reads these runs.
 """
 
 from __future__ import annotations
@@ -20,17 +22,18 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from study_tasks import studies, unbalanced
+from study_tasks import UNBALANCED, studies, unbalanced
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-BASELINE = "human only"
+BASELINE, AUTO = "human only", "auto"
 NONE = {"generate": None, "curate": None}
 
 # Arms that train on human rows alone.
 HUMAN: dict[str, dict[str, Any]] = {
     BASELINE: {**NONE},
+    "class weights": {**NONE, "train": {"loss": {"kind": "cross_entropy", "class_weights": "inverse"}}},
     "ldam": {**NONE, "train": {"loss": "ldam"}},
     "focal": {**NONE, "train": {"loss": "focal"}},
     "logit adjustment": {**NONE, "train": {"loss": "logit_adjustment"}},
@@ -42,6 +45,7 @@ SYNTHETIC: dict[str, dict[str, Any]] = {
     "mix": {},
     "two-stage (augmented)": {"train": {"recipe": "two_stage"}},
     "two-stage (both)": {"train": {"recipe": {"kind": "two_stage", "variant": "both"}}},
+    "curriculum": {"train": {"recipe": "curriculum"}},
     "imp, generated": {"train": {"recipe": {"kind": "imp", "rows": "synthetic"}}},
     "dimp, generated": {"train": {"recipe": {"kind": "dimp", "rows": "synthetic"}}},
     "imp, mix": {"train": {"recipe": "imp"}},
@@ -53,11 +57,10 @@ SYNTHETIC: dict[str, dict[str, Any]] = {
 def tasks(data: Path) -> dict[str, dict[str, Any]]:
     """Return the tasks by name: where the rows are, which to take, where synthetic rows come from."""
     found = {name: {**task, "generate": imported(task["path"])} for name, task in studies(data).items()}
-    eda = {"kind": "eda", "balance": "max"}
-    found |= {
-        f"{name}_1to10": {**unbalanced(data, name), "generate": eda} for name in ("trec6", "sst2", "tweet_emotion")
-    }
-    found["mrpc"] = {"source": data / "mrpc", "train": "150/class of train", "test": "600 of test", "generate": None}
+    for name in UNBALANCED:
+        found[f"{name}_1to10"] = {**unbalanced(data, name), "generate": {"kind": "eda", "balance": "max"}}
+    found["mrpc"] = {"source": data / "mrpc", "train": "150/class of train", "test": "600 of test"}
+    found["mrpc"] |= {"path": None, "generate": None}
     return found
 
 
@@ -68,7 +71,8 @@ def imported(path: Path) -> dict[str, str]:
 
 def experiment(name: str, task: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """Return the experiment of a task, as its file would hold it."""
-    arms = HUMAN if task["generate"] is None else {**HUMAN, **SYNTHETIC}
+    chosen = {"train": {"recipe": "auto"}} | ({} if task["path"] else NONE)
+    arms = {**HUMAN, **({} if task["generate"] is None else SYNTHETIC), AUTO: chosen}
     arms = {arm: changes for arm, changes in arms.items() if arm in (BASELINE, *(options.arms or arms))}
     columns = {"text": "text", "label": "label"} | ({"text_pair": "text_pair"} if name == "mrpc" else {})
     written: dict[str, Any] = {
@@ -91,7 +95,7 @@ def experiment(name: str, task: dict[str, Any], options: argparse.Namespace) -> 
     else:
         for arm in written["arms"].values():
             for key in NONE:
-                arm.pop(key)
+                arm.pop(key, None)
     return written
 
 
@@ -111,7 +115,7 @@ def rows_of(results: dict[str, Any]) -> list[str]:
 def summary(everything: list[dict[str, Any]]) -> list[str]:
     """Return, for each arm, its mean difference to human rows only over the tasks, and how often it is sure."""
     lines = ["| arm | tasks | mean difference | better beyond chance | worse beyond chance |", "|---|--:|--:|--:|--:|"]
-    for arm in [*HUMAN, *SYNTHETIC]:
+    for arm in [*HUMAN, *SYNTHETIC, AUTO]:
         found = [
             row for results in everything for row in results["comparisons"]
             if row["arm"] == arm and row["metric"] == "macro_f1"
@@ -139,7 +143,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument(
-        "--arms", nargs="+", choices=[*HUMAN, *SYNTHETIC], help="these, beside human only; all if not given"
+        "--arms", nargs="+", choices=[*HUMAN, *SYNTHETIC, AUTO], help="these, beside human only; all if not given"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/methods"))
     parser.add_argument("--table", action="store_true", help="run nothing")
