@@ -77,7 +77,7 @@ def experiment(name: str, task: dict[str, Any], options: argparse.Namespace) -> 
     columns = {"text": "text", "label": "label"} | ({"text_pair": "text_pair"} if name == "mrpc" else {})
     written: dict[str, Any] = {
         "name": name,
-        "seeds": list(range(options.seeds)),
+        "seeds": list(range(options.seeds)), "keep_models": False,
         "data": {
             "source": str(task["source"]), "columns": columns, "train": task["train"], "validation": "none",
             "test": task["test"],
@@ -129,11 +129,9 @@ def summary(everything: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def main() -> None:
-    """Run the tasks asked for and print the table of all that are done."""
-    here = Path(os.environ.get("AUGTUNE_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
-    known = tasks(here)
-    parser = argparse.ArgumentParser(description="every method on every task")
+def parser_of(about: str, known: dict[str, dict[str, Any]]) -> argparse.ArgumentParser:
+    """Return the options of a benchmark that runs these tasks."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("tasks", nargs="*", choices=[*known, []], help=f"of {', '.join(known)}; all if none is named")
     parser.add_argument("--steps", type=int, default=100, help="optimizer steps of every arm")
     parser.add_argument("--lr", type=float, default=1e-4, help="learning rate of every arm")
@@ -147,13 +145,24 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/methods"))
     parser.add_argument("--table", action="store_true", help="run nothing")
-    options = parser.parse_args()
-    if not options.table:
-        from augtune.experiment.run import run
+    return parser
 
-        for name in options.tasks or known:
-            print(name, flush=True)
-            run(experiment(name, known[name], options), out=options.out)
+
+def perform(name: str, task: dict[str, Any], options: argparse.Namespace) -> None:
+    """Run a task, or what of it is not done."""
+    from augtune.experiment.run import run
+
+    print(name, flush=True)
+    run(experiment(name, task, options), out=options.out)
+
+
+def main() -> None:
+    """Run the tasks asked for and print the table of all that are done."""
+    here = Path(os.environ.get("AUGTUNE_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+    known = tasks(here)
+    options = parser_of("every method on every task", known).parse_args()
+    for name in () if options.table else options.tasks or known:
+        perform(name, known[name], options)
     paths = [options.out / name / "results.json" for name in known]
     done = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
     print("| task | arm | macro-F1 | difference | p | rows | seconds |\n|---|---|---|--:|--:|--:|--:|")

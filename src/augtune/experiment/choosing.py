@@ -54,7 +54,13 @@ def choose_misfits(choose: ChooseSettings | None, task: TaskName) -> list[str]:
 
 
 def chosen_stage(
-    store: RunFolder, arm: ArmPlan, rows: tuple[HumanDataset, Dataset], seed: int, stop: Stop | None
+    store: RunFolder,
+    arm: ArmPlan,
+    rows: tuple[HumanDataset, Dataset],
+    seed: int,
+    stop: Stop | None,
+    *,
+    whole: bool = True,
 ) -> Stage:
     """Return the stage whose model is that of the way that was chosen; its trainings are stages of their own.
 
@@ -64,6 +70,7 @@ def chosen_stage(
         rows: The human training rows, and these with the synthetic ones.
         seed: Of the training.
         stop: What ends a training before its last step, and the run with it.
+        whole: Do it again if the weights of its model were removed.
     """
     human, dataset = rows
     about = f"{arm.name} · seed {seed}"
@@ -108,4 +115,4 @@ def chosen_stage(
         "encoder": encoder_content(arm.settings.encoder),
         "seed": seed,
     }
-    return store.stage("train", key, make, about=about)
+    return store.stage("train", key, make, about=about, whole=whole)

@@ -79,6 +79,9 @@ class Experiment(Settings):
     """A search for training settings, on human rows that are not the test rows."""
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     """What is measured."""
+    keep_models: bool = True
+    """Whether the classifiers stay in the run folder; false removes their weights once all they are asked is known, and
+    one that is asked more later is trained again."""
     ray: RaySettings = Field(default_factory=RaySettings)
     """What each training asks of a Ray cluster, with --ray."""
 
@@ -127,6 +130,11 @@ class Plan:
     def trained(self) -> tuple[ArmPlan, ...]:
         """The arms that train a classifier."""
         return tuple(arm for arm in self.arms if arm.kind is None)
+
+    @property
+    def is_done_with_models(self) -> bool:
+        """Whether a classifier's weights may go as soon as its arm is measured: nobody keeps them or asks it more."""
+        return not self.experiment.keep_models and len(self.trained) == len(self.arms)
 
     @property
     def encoders(self) -> tuple[str, ...]:

@@ -78,6 +78,8 @@ def run(
         made: dict[str, ArmOutcome] = {}
         for outcome in trained.outcomes():
             made[outcome.plan.name] = outcome
+            if crew is None and plan.is_done_with_models:
+                store.lighten("train")
             _write_arm(store.path, plan, outcome)
         others = Collaborating(plan, store, human, trained.stages, trained.llm, dict(made))
         for arm in plan.arms:
@@ -94,6 +96,10 @@ def run(
             store.event("warning", message=warning)
         warnings += trained.inspecting.warnings  # told already, before training
         _write_results(store.path, results, details_of(plan, human, outcomes, results, warnings), outcomes)
+        if not plan.experiment.keep_models:
+            store.lighten("train")
+            for outcome in outcomes:
+                _link_models(store.path, plan, outcome)
         store.forget_others("train", "checker", "predict", "curate", "unseen", "route", "inspect")
         store.event("run-done", name=plan.experiment.name)
     return Results.read(store.path)
@@ -143,6 +149,7 @@ def _resolved(plan: Plan, folder: Path) -> dict[str, Any]:
     if plan.experiment.inspect is None:
         top["inspect"] = None
     empty = {"data_seeds": plan.experiment.data_seeds == [], "ray": plan.experiment.ray == RaySettings()}
+    empty["keep_models"] = plan.experiment.keep_models
     for key in ("master_seed", "trials", *(key for key, is_empty in empty.items() if is_empty)):
         top.pop(key, None)  # what the first two come to is written out
     top["data"]["source"] = seen(plan.path(plan.experiment.data.source))
@@ -210,12 +217,9 @@ def _write_arm(path: Path, plan: Plan, outcome: ArmOutcome) -> None:
     arm = outcome.plan.folder
     for sort in ("predictions", "models", "history"):
         _clear(path / sort / arm, plan.experiment.seeds)
+    _link_models(path, plan, outcome)
     for seed, one in zip(plan.experiment.seeds, outcome.by_seed, strict=True):
-        model, history = path / "models" / arm / f"seed-{seed}", path / "history" / arm / f"seed-{seed}.jsonl"
-        if (made := one.part("model")) is not None:
-            link_tree(made, model)
-        else:
-            shutil.rmtree(model, ignore_errors=True)
+        history = path / "history" / arm / f"seed-{seed}.jsonl"
         if (told := one.part("history.jsonl")) is not None:
             _copy(told, history)
         else:
@@ -227,6 +231,16 @@ def _write_arm(path: Path, plan: Plan, outcome: ArmOutcome) -> None:
         write_jsonl(target, rows)
     else:
         target.unlink(missing_ok=True)
+
+
+def _link_models(path: Path, plan: Plan, outcome: ArmOutcome) -> None:
+    """Put the models of an arm where a reader looks for them."""
+    for seed, one in zip(plan.experiment.seeds, outcome.by_seed, strict=True):
+        model = path / "models" / outcome.plan.folder / f"seed-{seed}"
+        if (made := one.part("model")) is not None:
+            link_tree(made, model)
+        else:
+            shutil.rmtree(model, ignore_errors=True)
 
 
 def _write_results(

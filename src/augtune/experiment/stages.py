@@ -16,7 +16,7 @@ from augtune.experiment.content import VERSION, encoder_content, model_content
 from augtune.experiment.outcomes import SeedRun
 from augtune.experiment.plan import ArmPlan
 from augtune.experiment.rows import HumanRows
-from augtune.experiment.store import CHECKPOINTS, RunFolder, Stage
+from augtune.experiment.store import CHECKPOINTS, RunFolder, Stage, is_light
 from augtune.experiment.synthetic import ArmRows
 from augtune.experiment.work import (
     CheckerWork,
@@ -55,10 +55,21 @@ class Stages:
         human: The human rows.
         stop: What ends a training before its last step, and the run with it; None: nothing does.
         crew: Who does the work; None: this process, one piece after the other.
+        keeps: Whether every model is needed in the end, with its weights.
     """
 
-    def __init__(self, store: RunFolder, human: HumanRows, stop: Stop | None = None, crew: Crew | None = None) -> None:
+    def __init__(
+        self,
+        store: RunFolder,
+        human: HumanRows,
+        stop: Stop | None = None,
+        crew: Crew | None = None,
+        *,
+        keeps: bool = True,
+    ) -> None:
         self.store = store
+        self._keeps = keeps
+        self._again: dict[Path, Callable[[], Stage]] = {}
         self._stop = stop
         self._crew = crew
         self.human = human
@@ -68,7 +79,8 @@ class Stages:
         """Return the arm's model for one seed, trained and tested."""
         dataset = rows.training_rows(self.human.train)
         about = f"{arm.name} · seed {seed}"
-        train = self._train(arm, dataset, seed, about)
+        train = self._train(arm, dataset, seed, about, whole=self._keeps)
+        self._again[train.folder] = lambda: self._train(arm, dataset, seed, about, whole=True)
         predictions, file = self._predicted(train, self.human.test, about)
         return SeedRun(predictions, file, train.notes, train.key, train.folder)
 
@@ -78,6 +90,7 @@ class Stages:
 
     def _predicted(self, train: Stage, rows: HumanDataset, about: str) -> tuple[Predictions, Path]:
         def predict(folder: Path) -> dict[str, Any]:
+            self._see_to(train.folder)
             ready = self._latest.get(train.folder)
             if isinstance(ready, _Told) and ready.rows == rows.fingerprint:
                 (folder / "predictions.jsonl").write_bytes(ready.predictions)
@@ -123,7 +136,13 @@ class Stages:
 
     def model(self, run: SeedRun) -> Fitted:
         """Return the model of a run."""
+        self._see_to(_folder(run))
         return self._fitted(_folder(run))
+
+    def _see_to(self, folder: Path) -> None:
+        """Train a model again whose weights were removed, now that they are needed after all."""
+        if is_light(folder):
+            self._again[folder]()
 
     def _fitted(self, folder: Path) -> Fitted:
         """Return the model of a training: the one just made, or read from its folder."""
@@ -134,9 +153,9 @@ class Stages:
             return ready
         return Fitted.load(folder / "model")
 
-    def _train(self, arm: ArmPlan, dataset: Dataset, seed: int, about: str) -> Stage:
+    def _train(self, arm: ArmPlan, dataset: Dataset, seed: int, about: str, *, whole: bool) -> Stage:
         if arm.choose is not None:
-            return chosen_stage(self.store, arm, (self.human.train, dataset), seed, self._stop)
+            return chosen_stage(self.store, arm, (self.human.train, dataset), seed, self._stop, whole=whole)
         checkers, checker_seconds = self._checkers(arm, dataset, seed)
 
         def make(folder: Path) -> dict[str, Any]:
@@ -160,7 +179,7 @@ class Stages:
             "validation": None if validation is None else validation.fingerprint,
             "seed": seed,
         }
-        return self.store.stage("train", key, make, about=about)
+        return self.store.stage("train", key, make, about=about, whole=whole)
 
     def _checkers(self, arm: ArmPlan, dataset: Dataset, seed: int) -> tuple[Checkers | None, float]:
         """Return what the checkers the arm's recipe needs say, and the seconds it took; arms share each checker."""

@@ -25,13 +25,14 @@ from augtune.core.errors import DataError, StorageError
 from augtune.core.files import append_jsonl, cut_tail, make_folder, read_json, sync, system_errors, write_json
 from augtune.core.fingerprint import fingerprint
 
-__all__ = ["CHECKPOINTS", "RunFolder", "Stage", "link_tree"]
+__all__ = ["CHECKPOINTS", "RunFolder", "Stage", "is_light", "link_tree"]
 
 MARKER = ".augtune.json"
 LOCK = ".lock"
 EVENTS = "events.jsonl"
 STAMP = "stamp.json"
 CHECKPOINTS = "checkpoints"
+WEIGHTS = ".safetensors"
 HINT = "Free some space or choose another --out, then run the same command again; nothing was lost."
 # What the system says of a disk or folder that does not take what is written, whoever wrote it.
 STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
@@ -127,7 +128,13 @@ class RunFolder:
             self.listen(row)
 
     def stage(
-        self, sort: str, key_of: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]], *, about: str = ""
+        self,
+        sort: str,
+        key_of: Mapping[str, Any],
+        make: Callable[[Path], Mapping[str, Any]],
+        *,
+        about: str = "",
+        whole: bool = True,
     ) -> Stage:
         """Return a stage, done now or before; of several threads that want the same one, the first does it.
 
@@ -137,12 +144,15 @@ class RunFolder:
             make: Does it: writes files into the folder it is given and returns notes (JSON). What it writes into
                 ``checkpoints`` there is kept until the stage is done.
             about: Words for the events, e.g. the arm and seed.
+            whole: Do it again if the weights of its model were removed by ``lighten``.
         """
         folder = self.folder_of(sort, key_of)
         with self._own:
             self.used.add(folder)
             mine = self._stages.setdefault(folder, Lock())
         with mine:
+            if whole and is_light(folder):
+                shutil.rmtree(folder)
             return self._stage(sort, folder, make, about)
 
     def _stage(self, sort: str, folder: Path, make: Callable[[Path], Mapping[str, Any]], about: str) -> Stage:
@@ -170,12 +180,34 @@ class RunFolder:
         """Return where a stage's files are, or would be."""
         return self.path / "stages" / f"{sort}-{fingerprint({'sort': sort, **key_of}, length=16)}"
 
+    def lighten(self, sort: str) -> None:
+        """Remove the weights of the models of this sort's stages; a stage stays done, and its stamp says what is gone.
+
+        The stamp is written first, so that a run that is killed here finds the stage done.
+        """
+        for folder in sorted(self.used):
+            stamp = read_json(folder / STAMP) if folder.name.startswith(f"{sort}-") and folder.is_dir() else {}
+            gone = [name for name in stamp.get("files", {}) if name.endswith(WEIGHTS)]
+            if gone:
+                stamp["files"] = {name: seal for name, seal in stamp["files"].items() if name not in gone}
+                write_json(folder / STAMP, {**stamp, "removed": gone})
+            for name in stamp.get("removed", gone):
+                (folder / name).unlink(missing_ok=True)
+
     def forget_others(self, *sorts: str) -> None:
         """Remove the stages of these sorts that the present run did not ask for; models take much room."""
         for sort in sorts:
             for folder in (self.path / "stages").glob(f"{sort}-*"):
                 if folder not in self.used:
                     shutil.rmtree(folder)
+
+
+def is_light(folder: Path) -> bool:
+    """Tell whether the weights of a stage's model were removed by ``RunFolder.lighten``."""
+    try:
+        return bool(read_json(folder / STAMP).get("removed"))
+    except (DataError, AttributeError):
+        return False
 
 
 def _refuse_links(folder: Path) -> None:

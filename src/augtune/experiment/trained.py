@@ -168,7 +168,7 @@ class TrainedArms:
     def _at(self, human: HumanRows) -> _Place:
         if id(human) not in self._places:
             synthetic = SyntheticRows(self.plan, self.store, human, self.llm, self._crew)
-            stages = Stages(self.store, human, self._stop, self._crew)
+            stages = Stages(self.store, human, self._stop, self._crew, keeps=self.plan.experiment.keep_models)
             self._places[id(human)] = _Place(human, synthetic, stages)
         return self._places[id(human)]
 
