@@ -91,6 +91,11 @@ def test_the_plan_says_what_is_compared_and_counts_its_trainings(task, tiny_enco
     assert "at most 6 trainings of 3 steps" in told
 
 
+def test_the_plan_says_that_an_average_is_distilled(task, tiny_encoder):
+    told = plan_text(check(choosing(task, tiny_encoder, distill=True)))
+    assert "at most 6 trainings of 3 steps, the last of which distils the average into one model" in told
+
+
 def test_wrong_keys_are_told_at_their_place(task, tiny_encoder):
     with pytest.raises(SettingsError) as found:
         read_plan(choosing(task, tiny_encoder, trainingss=3))

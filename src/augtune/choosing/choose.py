@@ -37,6 +37,10 @@ PROBE = "probe"
 # What a stand-in's gain is off by, and a short training's: standard deviations.
 STAND_IN_NOISE = 0.02
 SHORT_NOISE = 0.01
+DISTILLED = (
+    "The model is one that learned the probabilities of the average of the final trainings on all rows; it predicts in "
+    "the time of one. What is said of gains is said of the average; the one model may lose some of it."
+)
 # A probe is as good as it gets, beside a training that was cut short.
 PROBE_NOISE = 0.02
 
@@ -159,10 +163,7 @@ def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
         )
     (metric,) = metrics_of([settings.metric])
     budget = Budget.of(workshop.settings.steps_for(len(workshop.rows.whole())), settings)
-    if budget.most < budget.full:
-        raise SettingsError(
-            f"choose.max_steps: expected at least {budget.full}, which the final training takes; got {budget.most}"
-        )
+    _check_room(budget)
     counts = tuple(human.counts().values())
     made = 0 if synthetic is None else len(synthetic)
     situation = Situation(counts, made, human.labels.task, human.is_pair)
@@ -179,6 +180,19 @@ def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
         ties = ties_of(human, synthetic, (units[: len(human)], units[len(human) :]), near=settings.folds.near)
     folds = folds_of(human, synthetic, ties, settings.folds, seed=workshop.seed)
     return _Search(settings, workshop, metric.bound(human.labels), folds, budget, ways, left_out)
+
+
+def _check_room(budget: Budget) -> None:
+    """Refuse a limit under what is trained in any case."""
+    if budget.most < budget.full:
+        raise SettingsError(
+            f"choose.max_steps: expected at least {budget.full}, which the final training takes; got {budget.most}"
+        )
+    if budget.distill and budget.most < budget.kept:
+        raise SettingsError(
+            f"choose.max_steps: expected at least {budget.kept}, which the two final trainings and that of the small "
+            f"model take (distill: true); got {budget.most}"
+        )
 
 
 def _rung_0(search: _Search, vectors: Vectors) -> Mapping[str, Judged]:
@@ -263,14 +277,23 @@ def _doubled(search: _Search, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _final(search: _Search, names: Sequence[str]) -> Fitted:
-    """Return the model trained on all rows, or the average of several."""
+    """Return the model trained on all rows, the average of several, or one model that learned from that."""
     fitted = []
     for place, name in enumerate(names):
         made, steps, seconds = search.workshop.on_all(search.ways[name], names[:place].count(name))
         before = search.spent.get(f"{name}, final", (0, 0.0))
         search.spent[f"{name}, final"] = (before[0] + steps, before[1] + seconds)
         fitted.append(made)
-    return fitted[0] if len(fitted) == 1 else average(fitted, name="+".join(names))
+    whole = fitted[0] if len(fitted) == 1 else average(fitted, name="+".join(names))
+    if not search.settings.distill:
+        return whole
+    if len(fitted) == 1:
+        search.notes.append("There is nothing to distill: the model is that of one training.")
+        return whole
+    learned, steps, seconds = search.workshop.distilled(whole)
+    search.spent["distilled, final"] = (steps, seconds)
+    search.notes.append(DISTILLED)
+    return learned
 
 
 def _decision(search: _Search, verdict: Verdict, names: Sequence[str]) -> Decision:
@@ -306,6 +329,7 @@ def _decision(search: _Search, verdict: Verdict, names: Sequence[str]) -> Decisi
         seconds=time.monotonic() - search.started,
         seed=search.workshop.seed,
         notes=tuple(search.notes),
+        distilled="distilled, final" in search.spent,
     )
 
 

@@ -29,21 +29,28 @@ class Budget:
     Args:
         full: Of one full training.
         most: Of everything, the final trainings included.
+        distill: Whether what the final trainings make is distilled into one model, which takes a full training more.
     """
 
     full: int
     most: int
+    distill: bool = False
 
     @classmethod
     def of(cls, full: int, settings: ChooseSettings) -> Budget:
         """Return what the settings allow."""
         most = math.floor(settings.trainings * full)
-        return cls(full, most if settings.max_steps is None else min(most, settings.max_steps))
+        return cls(full, most if settings.max_steps is None else min(most, settings.max_steps), settings.distill)
 
     @property
     def finals(self) -> int:
         """How many full trainings are kept for the end: two where that leaves something to compare with, else one."""
-        return FINAL if self.most >= (FINAL + 1) * self.full else 1
+        return FINAL if self.distill or self.most >= (FINAL + 1) * self.full else 1
+
+    @property
+    def kept(self) -> int:
+        """Steps kept for the end, those of a model that learns from the others included."""
+        return (self.finals + self.distill) * self.full
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ def short_trainings(budget: Budget, ways: int, folds: int) -> Short | None:
         folds: Folds of a repeat.
     """
     steps = min(budget.full, max(LEAST_STEPS, math.ceil(SHORT_SHARE * budget.full)))
-    count = (budget.most - budget.finals * budget.full) // steps
+    count = (budget.most - budget.kept) // steps
     for most in MOST_WAYS:
         taken = min(most, ways)
         room = min(folds, count // (1 + taken))

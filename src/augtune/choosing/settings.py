@@ -17,6 +17,9 @@ from augtune.evaluation.metrics import metrics_of
 
 __all__ = ["DEFAULT_CANDIDATES", "ChooseSettings"]
 
+# Final trainings where an average is distilled: its two and that of the one model.
+LEAST_DISTILLED = 3
+
 DEFAULT_CANDIDATES: tuple[Any, ...] = (
     "human_only",
     "probe",
@@ -75,6 +78,9 @@ class ChooseSettings(Settings):
     average: bool = True
     """Whether two final trainings are averaged, of two ways or of one with two seeds; they are saved as one folder and
     take twice the time to predict. false: one model of one training."""
+    distill: bool = False
+    """Whether one more model is trained, on the probabilities of that average, and takes its place: it predicts in the
+    time of one. It takes as many steps as a full training, which trainings and max_steps have to leave room for."""
     learning: bool = True
     """Whether to find out, by probes, if more rows would help."""
 
@@ -97,6 +103,13 @@ class ChooseSettings(Settings):
         ]
         problems += [f"add: two ways are called {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
         problems += self._metric_problems()
+        if self.distill and not self.average:
+            problems.append("distill: with average: false there is nothing to distill; leave one of them out")
+        elif self.distill and self.trainings < LEAST_DISTILLED:
+            problems.append(
+                f"distill: takes {LEAST_DISTILLED} trainings in the end, two that are averaged and the small model's; "
+                f"trainings allows {self.trainings:g}"
+            )
         if self.target is not None and not self.learning:
             problems.append("target: what it would take is read off the curves of learning; leave learning: false out")
         if "human_only" in self.exclude:

@@ -167,21 +167,52 @@ class Workshop:
             way: The way.
             copy: 0 trains with the choice's own seed, 1 and so on with others.
         """
-        from augtune.model.fitted import Fitted
-
         dataset = self.rows.whole()
         about = f"{way.name} · all rows" + (f", training {copy + 1}" if copy else "")
         seed = derive(self.seed, "choose", "copy", copy) if copy else self.seed
+
+        def train(folder: Path) -> Fitted:
+            return self._trained(way, (dataset, self.rows.vectors), self.settings, seed, (folder, about))
+
+        return self._kept({**self._key(way, dataset, self.settings, seed), "judging": None}, train, about)
+
+    def distilled(self, average: Fitted) -> tuple[Fitted, int, float]:
+        """Return one model trained on an average's probabilities of all rows, the steps it took and the seconds.
+
+        Args:
+            average: What it learns from.
+        """
+        from augtune.training.distilled import TRUTH, distilled
+
+        dataset, about = self.rows.whole(), "one model of the average · all rows"
+
+        def train(folder: Path) -> Fitted:
+            running = self._running(folder, about)
+            return distilled(average, dataset, self.settings, seed=self.seed, running=running)
+
+        key = {
+            "version": VERSION,
+            "distilled": {"teacher": average.fingerprint, "truth": TRUTH},
+            "rows": dataset.fingerprint,
+            "settings": self.settings.to_key(),
+            "encoder": self.within.encoder,
+            "seed": self.seed,
+        }
+        return self._kept(key, train, about)
+
+    def _kept(self, key: Mapping[str, Any], train: Callable[[Path], Fitted], about: str) -> tuple[Fitted, int, float]:
+        """Return the model of a stage, trained now or before, the steps it took and the seconds."""
+        from augtune.model.fitted import Fitted
+
         made: list[Fitted] = []
 
         def make(folder: Path) -> dict[str, Any]:
             started = time.monotonic()
-            fitted = self._trained(way, (dataset, self.rows.vectors), self.settings, seed, (folder, about))
+            fitted = train(folder)
             fitted.save(folder / MODEL)
             made.append(fitted)
             return {"steps": fitted.steps, "seconds": time.monotonic() - started}
 
-        key = {**self._key(way, dataset, self.settings, seed), "judging": None}
         stage = self.within.keeper.stage("train", key, make, about=about)
         fitted = made[0] if made else Fitted.load(stage.folder / MODEL)
         return fitted, int(stage.notes["steps"]), float(stage.notes["seconds"])

@@ -159,7 +159,8 @@ def _arm(checked: Checked, arm: ArmPlan) -> Branch:
     recipe = settings.recipe.kind if arm.choose is None else "auto"
     if arm.choose is not None:
         stages = [(f"chosen among {', '.join(way.name for way in arm.choose.ways)}", ())]
-        stages.append((f"at most {arm.choose.trainings:g} trainings of {_count(steps, 'step')}", ()))
+        distilled = ", the last of which distils the average into one model" if arm.choose.distill else ""
+        stages.append((f"at most {arm.choose.trainings:g} trainings of {_count(steps, 'step')}{distilled}", ()))
     elif settings.recipe.needs:
         checkers = "; ".join(_checker(name, settings, steps) for name in settings.recipe.needs)
         stages.insert(0, (f"checkers: {checkers}", ()))

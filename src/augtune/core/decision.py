@@ -120,6 +120,7 @@ class Decision:
         chosen: The way taken, e.g. ``mix 0.25``, or ``average of human_only and mix 0.25``.
         take: ``alone``, ``averaged`` or ``human only``.
         members: The trainings whose models are in the classifier; more than one is averaged.
+        distilled: Whether the classifier is one model that learned the average's probabilities, and not the average.
         because: Why, in a sentence.
         metric: Title of the score.
         gain: Gain over human rows alone that is expected.
@@ -171,6 +172,12 @@ class Decision:
     usd: float | None = 0.0
     seed: int = 0
     notes: tuple[str, ...] = ()
+    distilled: bool = False
+
+    @property
+    def taken(self) -> str:
+        """What the classifier is, e.g. ``average of human_only and mix 0.25, distilled into one model``."""
+        return f"{self.chosen}, distilled into one model" if self.distilled else self.chosen
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""
@@ -189,7 +196,7 @@ class Decision:
     def __str__(self) -> str:
         low, high = (100 * end for end in self.interval)
         return (
-            f"chosen: {self.chosen} · {self.because}\n"
+            f"chosen: {self.taken} · {self.because}\n"
             f"expected gain over human rows alone: {100 * self.gain:+.1f} points of {self.metric} "
             f"[{low:+.1f}, {high:+.1f}] · {len(self.tried)} ways tried on {self.folds} × {self.repeats} folds · "
             f"{self.trainings:.1f} trainings, {self.seconds:.0f} s"

@@ -103,7 +103,7 @@ def _lede(decision: Decision) -> str:
     if decision.take == "human only":
         return f"Trained on the {decision.human:,} human rows alone: nothing else was likely enough to be better."
     return (
-        f"Chosen: {decision.chosen}. It should gain {_points(decision.gain)} points of {decision.metric} "
+        f"Chosen: {decision.taken}. It should gain {_points(decision.gain)} points of {decision.metric} "
         f"{_ends(decision.interval)} over human rows alone."
     )
 

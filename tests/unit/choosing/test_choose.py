@@ -131,6 +131,59 @@ def test_too_few_steps_for_the_final_training_are_refused(tiny_encoder):
     assert str(found.value) == "choose.max_steps: expected at least 45, which the final training takes; got 30"
 
 
+@pytest.fixture(scope="module")
+def small(tiny_encoder, tmp_path_factory):
+    """The model that learned from an average, its stages' folder, and how it was asked for."""
+    asked = {"candidates": ["mix"], "folds": {"folds": 2, "repeats": 1, "near": 1.0}, "learning": False}
+    how = {"choose": {**asked, "distill": True, "trainings": 3}, "folder": tmp_path_factory.mktemp("small")}
+    return choose(tiny_encoder, **how), how
+
+
+def test_an_average_is_distilled_into_one_model_when_asked(small, tiny_encoder, tmp_path):
+    fitted, how = small
+    decision = fitted.decision
+    assert decision.distilled
+    assert decision.taken == f"{decision.chosen}, distilled into one model"
+    assert str(decision).startswith(f"chosen: {decision.taken} · ")
+    assert decision.notes[-1].startswith("The model is one that learned the probabilities of the average")
+    assert len(decision.members) == 2
+    assert (decision.steps, decision.trainings) == (3 * 45, 3.0)
+    assert fitted.recipe == f"distilled {'+'.join(decision.members)}"
+    read = at.Fitted.load(fitted.save(tmp_path / "model"))
+    assert read.decision == decision
+    assert not list((tmp_path / "model").glob("member-*"))
+    average = choose(tiny_encoder, choose={**how["choose"], "distill": False})
+    assert average.decision.members == decision.members
+    near = np.abs(average.predict(HUMAN).probabilities - fitted.predict(HUMAN).probabilities)
+    assert near.mean() < 0.1
+
+
+def test_a_distilled_model_is_found_again(small, tiny_encoder):
+    fitted, how = small
+    before = {path: path.stat().st_mtime_ns for path in Path(how["folder"]).rglob("stamp.json")}
+    again = choose(tiny_encoder, **how)
+    assert again.fingerprint == fitted.fingerprint
+    assert {path: path.stat().st_mtime_ns for path in Path(how["folder"]).rglob("stamp.json")} == before
+
+
+def test_a_model_of_one_training_has_nothing_to_distill(tiny_encoder, monkeypatch):
+    monkeypatch.setattr("augtune.choosing.choose._doubled", lambda search, names: names)
+    asked = {"candidates": ["mix"], "distill": True, "trainings": 3, "learning": False}
+    decision = choose(tiny_encoder, choose={**asked, "folds": CHOOSE["folds"]}).decision
+    assert not decision.distilled
+    assert decision.taken == decision.chosen
+    assert decision.notes[-1] == "There is nothing to distill: the model is that of one training."
+
+
+def test_no_room_for_the_small_model_is_refused(tiny_encoder):
+    with pytest.raises(SettingsError) as found:
+        choose(tiny_encoder, choose={"max_steps": 134, "distill": True})
+    assert str(found.value) == (
+        "choose.max_steps: expected at least 135, which the two final trainings and that of the small model take "
+        "(distill: true); got 134"
+    )
+
+
 def test_a_metric_that_cannot_decide_is_refused(tiny_encoder):
     with pytest.raises(SettingsError) as found:
         choose(tiny_encoder, choose={"metric": "nll"})

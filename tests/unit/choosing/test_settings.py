@@ -47,6 +47,14 @@ def test_all_problems_are_told_at_once():
         ({"add": [{"kind": "own", "train": {"steps": 5}}]}, "train.steps: it is the same for all ways"),
         ({"add": [{"kind": "own", "train": {"recipee": "imp"}}]}, "train.recipee: unknown key"),
         ({"candidates": "mix"}, "expected a list such as"),
+        (
+            {"distill": True, "average": False},
+            "distill: with average: false there is nothing to distill; leave one of them out",
+        ),
+        (
+            {"distill": True, "trainings": 2},
+            "distill: takes 3 trainings in the end, two that are averaged and the small model's; trainings allows 2",
+        ),
     ],
 )
 def test_wrong_settings_are_refused(fields, message):
@@ -59,10 +67,14 @@ def test_wrong_settings_are_refused(fields, message):
 @pytest.mark.parametrize("trainings", [1, 2, 3, 4.5, 6])
 @pytest.mark.parametrize("ways", [0, 1, 2, 9])
 @pytest.mark.parametrize("folds", [2, 3, 5])
-def test_short_trainings_and_the_final_ones_stay_within_the_budget(full, trainings, ways, folds):
-    budget = Budget.of(full, ChooseSettings(trainings=trainings))
+@pytest.mark.parametrize("distill", [False, True])
+def test_short_trainings_and_the_final_ones_stay_within_the_budget(full, trainings, ways, folds, distill):
+    if distill and trainings < 3:
+        return
+    budget = Budget.of(full, ChooseSettings(trainings=trainings, distill=distill))
     short = short_trainings(budget, ways, folds)
-    spent = budget.finals * full
+    spent = (budget.finals + distill) * full
+    assert budget.kept == spent
     if short is not None:
         assert 2 <= short.folds <= folds
         assert short.ways <= max(1, ways)
@@ -72,6 +84,7 @@ def test_short_trainings_and_the_final_ones_stay_within_the_budget(full, trainin
 
 def test_steps_allowed_bound_what_trainings_would_allow():
     assert short_trainings(Budget.of(300, ChooseSettings()), 9, 5) == Short(2, 4, 100)
+    assert short_trainings(Budget.of(300, ChooseSettings(distill=True)), 9, 5) == Short(2, 3, 100)
     assert short_trainings(Budget.of(300, ChooseSettings(max_steps=900)), 9, 5) is None
     assert short_trainings(Budget.of(300, ChooseSettings(max_steps=1000)), 9, 5) == Short(1, 2, 100)
     assert short_trainings(Budget.of(300, ChooseSettings(max_steps=1200)), 9, 5) == Short(1, 3, 100)
