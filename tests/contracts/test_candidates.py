@@ -12,6 +12,7 @@ from augtune.choosing import CANDIDATES
 from augtune.choosing.candidates.base import Situation
 from augtune.choosing.frozen import Frozen
 from augtune.choosing.settings import ChooseSettings
+from augtune.core.task import TASKS
 from augtune.training.settings import TrainSettings
 from training_rows import human_rows, synthetic_rows
 
@@ -37,6 +38,28 @@ def test_candidate_is_called_in_the_catalog_what_it_calls_itself(candidate):
 
 def test_candidate_applies_where_there_is_all_it_may_need(candidate):
     assert candidate.unfit(PLENTY) == ""
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_candidate_is_made_for_the_tasks_that_its_settings_are_made_for(candidate, task):
+    quality = np.linspace(0, 1, 24) if candidate.wants_quality else None
+    problems = candidate.settings(SHARED, candidate.rows(ROWS, quality)).misfits(task)
+    if problems:
+        assert "made for data.task" in candidate.misfit(task)
+    elif task != "multi_label":
+        assert candidate.misfit(task) == ""
+
+
+def test_stand_in_of_several_labels_learns_each(candidate):
+    if candidate.misfit("multi_label"):
+        return
+    targets = np.concatenate([ROWS.targets()[:, :1], np.arange(len(ROWS))[:, None] % 3 == 0], axis=1).astype(float)
+    vectors = np.random.default_rng(1).normal(size=(len(ROWS), 12))
+    vectors[:, :2] += 4 * targets
+    probe = candidate.stand_in(Frozen(vectors, targets, 16, many=True))
+    assert probe.many
+    found = np.exp(probe.log_probabilities(vectors)) >= 0.5
+    assert (found == (targets > 0)).mean() > 0.85
 
 
 def test_candidate_without_the_rows_it_needs_says_so(candidate):

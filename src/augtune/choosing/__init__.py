@@ -17,7 +17,7 @@ CANDIDATES: Catalog[Candidate] = Catalog(
     "candidate",
     {
         "human_only": Row(f"{_HOME}.human_only:HumanOnly", "Human rows alone: what every way is compared with."),
-        "probe": Row(f"{_HOME}.probe:Probe", "Softmax regression on the frozen encoder's sentence vectors."),
+        "probe": Row(f"{_HOME}.probe:Probe", "Regression on the frozen encoder's sentence vectors."),
         "contrastive": Row(f"{_HOME}.contrastive:Contrastive", "Pairs of rows tune the encoder; few rows only."),
         "mix": Row(f"{_HOME}.mix:Mix", "All rows, a synthetic one counting a part of a human one."),
         "two_stage": Row(f"{_HOME}.recipes:TwoStage", "The top on synthetic rows first, then all on human ones."),

@@ -19,13 +19,14 @@ from augtune.choosing.decide import Posterior, Rung, Verdict, decide
 from augtune.choosing.folds import Fold, folds_of, ties_of
 from augtune.choosing.frozen import Vectors
 from augtune.choosing.learning import class_needs, learning_points
-from augtune.choosing.measure import Judged, fold_scores, frozen_rung
+from augtune.choosing.measure import THRESHOLD, Judged, fold_scores, frozen_rung
 from augtune.choosing.plan import Budget, Short, short_trainings
 from augtune.choosing.plans import row_plans
 from augtune.choosing.settings import ChooseSettings
 from augtune.choosing.work import Workshop
 from augtune.core.decision import Decision, LearningPoint, LeftOut, Tried
 from augtune.core.errors import DataError, SettingsError
+from augtune.evaluation.answers import truth_of
 from augtune.evaluation.metrics import Metric, metrics_of
 from augtune.model.averaged import average
 from augtune.model.fitted import Fitted
@@ -75,8 +76,14 @@ class _Search:
 
     @property
     def truth(self) -> np.ndarray:
-        """Column of each human row's label."""
-        return self.workshop.rows.human.label_indices
+        """Column of each human row's label, ``(N,)``, or ``(N, K)`` which labels it has where it may have several."""
+        return truth_of(self.workshop.rows.human)
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a label is predicted where rows may have several."""
+        asked = self.workshop.settings.threshold
+        return asked if isinstance(asked, float) else THRESHOLD
 
     @property
     def steps(self) -> int:
@@ -90,7 +97,7 @@ class _Search:
 
     def add(self, level: int, judged: Mapping[str, Judged], noise: Mapping[str, float]) -> None:
         """Score ways beside human rows alone, and remember it as a rung."""
-        scores = {name: fold_scores(one, self.truth, self.metric) for name, one in judged.items()}
+        scores = {name: fold_scores(one, self.truth, self.metric, self.threshold) for name, one in judged.items()}
         self.scores |= {name: float(values.mean()) for name, values in scores.items()}
         others = tuple(name for name in scores if name != BASE)
         if others:
@@ -123,7 +130,7 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
         usd: What the synthetic rows cost; None if that is not known.
 
     Raises:
-        SettingsError: If the task is none it is made for, or fewer steps are allowed than the final training takes.
+        SettingsError: If the metric is not made for the task, or fewer steps are allowed than the final training takes.
         DataError: If there are too few rows to compare anything.
     """
     search = _search(workshop, settings)
@@ -137,10 +144,11 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
     if settings.learning and not search.is_late():
         weight = getattr(search.ways.get(best_mix), "weight", 1.0)
         first = [fold for fold in search.folds if fold.repeat == 0]
-        learning = learning_points(first, vectors, search.truth, search.metric, (float(weight), workshop.seed))
+        how = (float(weight), workshop.seed)
+        learning = learning_points(first, vectors, search.truth, search.metric, how, search.threshold)
     names = _doubled(search, search.parts_of(verdict))
     named = [name for name in names if name in judged]
-    needs = class_needs(judged[named[-1] if named else BASE], rows.human, rows.synthetic)
+    needs = class_needs(judged[named[-1] if named else BASE], rows.human, rows.synthetic, search.threshold)
     fitted = _final(search, names)
     decision = _decision(search, verdict, names)
     decision = replace(decision, learning=learning, classes=needs, usd=usd)
@@ -156,11 +164,6 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
 
 def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
     human, synthetic = workshop.rows.human, workshop.rows.synthetic
-    if human.labels.has_many:
-        raise SettingsError(
-            "choose: made for data.task single_label or ordinal; here it is multi_label",
-            hint="Name a recipe instead, e.g. recipe: vanilla.",
-        )
     (metric,) = metrics_of([settings.metric])
     budget = Budget.of(workshop.settings.steps_for(len(workshop.rows.whole())), settings)
     _check_room(budget)
@@ -169,7 +172,7 @@ def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
     situation = Situation(counts, made, human.labels.task, human.is_pair)
     ways, left_out = {}, []
     for way in settings.ways:
-        why = way.unfit(situation)
+        why = way.misfit(situation.task) or way.unfit(situation)
         if why:
             left_out.append(LeftOut(way.name, why))
         else:

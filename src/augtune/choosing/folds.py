@@ -17,7 +17,7 @@ from pydantic import Field
 
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError
-from augtune.core.folds import spread
+from augtune.core.folds import spread, spread_sets
 from augtune.core.outcomes import Dropped
 from augtune.core.seeds import generator
 from augtune.core.settings import Settings
@@ -175,8 +175,9 @@ def folds_of(
 ) -> list[Fold]:
     """Return the comparisons: every part of every parting judges once.
 
-    Classes are spread evenly. Rows of the same text are held out together. A class always has a row to train on: where
-    all its rows would judge at once, the first of them is trained on instead, in that parting.
+    Classes are spread evenly, and where rows may have several labels, each label. Rows of the same text are held out
+    together. A class always has a row to train on: where all its rows would judge at once, the first of them is trained
+    on instead, in that parting.
 
     Args:
         human: Human rows; nobody else's judge.
@@ -214,11 +215,14 @@ def _parted(human: HumanDataset, folds: int, chance: np.random.Generator) -> np.
     first: dict[object, int] = {}
     group = np.array([first.setdefault(passage_key(p), i) for i, p in enumerate(passages_of(human))], dtype=np.int64)
     heads = np.unique(group)
-    classes = np.unique(human.marks, axis=0, return_inverse=True)[1].ravel()
-    fold_of = np.full(len(human), -1, dtype=np.int64)
-    fold_of[heads] = spread(classes[heads], folds, chance)
-    fold_of = fold_of[group]
     marks = human.marks
+    fold_of = np.full(len(human), -1, dtype=np.int64)
+    if human.labels.has_many:
+        fold_of[heads] = spread_sets(marks[heads], folds, chance)
+    else:
+        classes = np.unique(marks, axis=0, return_inverse=True)[1].ravel()
+        fold_of[heads] = spread(classes[heads], folds, chance)
+    fold_of = fold_of[group]
     for k in range(marks.shape[1]):
         rows = np.flatnonzero(marks[:, k])
         if len(rows) and len(np.unique(fold_of[rows])) == 1:

@@ -1,4 +1,6 @@
-"""What stands in for a training at little cost: softmax regression on the frozen encoder's vectors.
+"""What stands in for a training at little cost: regression on the frozen encoder's vectors.
+
+It is a softmax regression; where rows may have several labels, a logistic regression of each label.
 
 A way of using rows becomes weights of rows, an offset of classes, coefficients to stay near to. One fit takes some
 hundredths of a second, so every way is measured on every fold of every repeat.
@@ -32,19 +34,21 @@ class Vectors:
         synthetic: ``(m, H)`` of the synthetic rows.
         human_targets: ``(n, K)``.
         synthetic_targets: ``(m, K)``.
+        many: Whether rows may have several labels.
     """
 
     human: np.ndarray
     synthetic: np.ndarray
     human_targets: np.ndarray
     synthetic_targets: np.ndarray
+    many: bool = False
 
     @classmethod
     def of(cls, vectors: np.ndarray, human: HumanDataset, synthetic: Dataset | None) -> Vectors:
         """Return them for vectors of the human rows followed by those of the synthetic ones."""
         count = len(human)
         targets = np.zeros((0, len(human.labels))) if synthetic is None else synthetic.targets()
-        return cls(vectors[:count], vectors[count:], human.targets(), targets)
+        return cls(vectors[:count], vectors[count:], human.targets(), targets, human.labels.has_many)
 
     def fold(self, fold: Fold) -> Frozen:
         """Return the rows that a fold trains on."""
@@ -52,6 +56,7 @@ class Vectors:
             np.concatenate([self.human[fold.train], self.synthetic[fold.synthetic]]),
             np.concatenate([self.human_targets[fold.train], self.synthetic_targets[fold.synthetic]]),
             len(fold.train),
+            self.many,
         )
 
     def whole(self) -> Frozen:
@@ -60,6 +65,7 @@ class Vectors:
             np.concatenate([self.human, self.synthetic]),
             np.concatenate([self.human_targets, self.synthetic_targets]),
             len(self.human),
+            self.many,
         )
 
 
@@ -71,11 +77,13 @@ class Frozen:
         vectors: ``(N, H)``.
         targets: ``(N, K)``.
         count: How many of them are human; they come first.
+        many: Whether rows may have several labels.
     """
 
     vectors: np.ndarray
     targets: np.ndarray
     count: int
+    many: bool = False
 
     def fit(
         self,
@@ -105,6 +113,7 @@ class Frozen:
         return fit_probe(
             self.vectors[used], self.targets[used], balanced=balanced, ridge=RIDGE,
             asked=Asked(weights[used], wanted.offsets, wanted.towards, start, is_rough=True),
+            many=self.many,
         )  # fmt: skip
 
     @functools.cached_property

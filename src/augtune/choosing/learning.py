@@ -12,20 +12,29 @@ import numpy as np
 
 from augtune.choosing.folds import Fold
 from augtune.choosing.frozen import Frozen, Vectors
-from augtune.choosing.measure import Judged, class_recall, fold_scores, predicted
+from augtune.choosing.measure import THRESHOLD, Judged, class_recall, fold_scores, predicted
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.decision import ClassNeed, LearningPoint
+from augtune.core.folds import spread_sets
 from augtune.core.seeds import generator
+from augtune.evaluation.answers import truth_of
 from augtune.evaluation.metrics import Metric
 
 __all__ = ["class_needs", "learning_points", "wilson"]
 
 SHARES = (0.5, 0.7)
+# Parts of like composition that rows with several labels are drawn by.
+PARTS = 10
 NORMAL_95 = 1.959964
 
 
 def learning_points(
-    folds: Sequence[Fold], vectors: Vectors, truth: np.ndarray, metric: Metric, how: tuple[float, int]
+    folds: Sequence[Fold],
+    vectors: Vectors,
+    truth: np.ndarray,
+    metric: Metric,
+    how: tuple[float, int],
+    threshold: float = THRESHOLD,
 ) -> tuple[LearningPoint, ...]:
     """Return what probes score on parts of the human rows, and of the synthetic ones, beside all of them.
 
@@ -34,15 +43,16 @@ def learning_points(
     Args:
         folds: The folds of one repeat, or of several.
         vectors: Of all rows.
-        truth: ``(N,)`` column of each human row's label.
+        truth: ``(N,)`` column of each human row's label, or ``(N, K)`` where rows may have several.
         metric: What is measured.
         how: What a synthetic row counts, and the seed of what is drawn.
+        threshold: Probability from which a label is predicted where rows may have several.
     """
     sorts = ["human", *(["synthetic"] if len(vectors.synthetic) else [])]
     points = []
     for sort in sorts:
         found = {share: _scores(sort, share, folds, vectors, how) for share in (*SHARES, 1.0)}
-        scores = {share: fold_scores(judged, truth, metric) for share, (judged, _) in found.items()}
+        scores = {share: fold_scores(judged, truth, metric, threshold) for share, (judged, _) in found.items()}
         for share, values in scores.items():
             off = values - scores[1.0]
             error = math.sqrt(float(np.var(off, ddof=1)) * (1 / len(off) + 1 / (_parts(folds) - 1)))
@@ -78,6 +88,8 @@ def _scores(
 
 def _part(frozen: Frozen, own: np.ndarray, share: float, chance: np.random.Generator) -> np.ndarray:
     """Return a part of each class's rows, one at least; a larger part has the smaller one's rows."""
+    if frozen.many:
+        return np.sort(own[spread_sets(frozen.targets[own] > 0.5, PARTS, chance) < round(share * PARTS)])
     classes = frozen.targets[own].argmax(axis=1)
     found = []
     for k in np.unique(classes):
@@ -86,15 +98,18 @@ def _part(frozen: Frozen, own: np.ndarray, share: float, chance: np.random.Gener
     return np.sort(np.concatenate(found)) if found else own
 
 
-def class_needs(judged: Judged, human: HumanDataset, synthetic: Dataset | None) -> tuple[ClassNeed, ...]:
+def class_needs(
+    judged: Judged, human: HumanDataset, synthetic: Dataset | None, threshold: float = THRESHOLD
+) -> tuple[ClassNeed, ...]:
     """Return how well each class is found on held-out rows, the worst first.
 
     Args:
         judged: Predictions of the human rows by models that did not see them.
         human: The human rows.
         synthetic: The synthetic rows, or None.
+        threshold: Probability from which a label is predicted where rows may have several.
     """
-    found, right = class_recall(judged, human.label_indices, len(human.labels))
+    found, right = class_recall(judged, truth_of(human), len(human.labels), threshold)
     repeats = len({fold.repeat for fold in judged.folds})
     own, made = human.counts(), {} if synthetic is None else synthetic.counts()
     needs = []

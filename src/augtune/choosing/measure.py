@@ -13,10 +13,15 @@ import numpy as np
 from augtune.choosing.candidates.base import Candidate
 from augtune.choosing.folds import Fold
 from augtune.choosing.frozen import Vectors
+from augtune.core.task import TASKS
 from augtune.embedding.probe import Probe
+from augtune.evaluation.answers import marked
 from augtune.evaluation.metrics import Metric
 
-__all__ = ["Judged", "class_recall", "fold_scores", "frozen_rung"]
+__all__ = ["THRESHOLD", "Judged", "class_recall", "fold_scores", "frozen_rung"]
+
+THRESHOLD = 0.5
+"""Probability from which a label is predicted where rows may have several."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +42,7 @@ class Judged:
         return Judged(self.folds, [np.mean(lot, axis=0) for lot in lots])
 
 
-def fold_scores(judged: Judged, truth: np.ndarray, metric: Metric) -> np.ndarray:
+def fold_scores(judged: Judged, truth: np.ndarray, metric: Metric, threshold: float = THRESHOLD) -> np.ndarray:
     """Return a score for each fold, ``(J,)``, whose mean is that of all rows of a repeat together.
 
     A fold of few rows has no macro-F1 worth the name: it may lack a class. So all rows of a repeat are scored together,
@@ -45,15 +50,21 @@ def fold_scores(judged: Judged, truth: np.ndarray, metric: Metric) -> np.ndarray
 
     Args:
         judged: The predictions.
-        truth: ``(N,)`` column of each human row's label.
+        truth: ``(N,)`` column of each human row's label, or ``(N, K)`` where rows may have several (``truth_of``).
         metric: A function of sums over rows.
+        threshold: Probability from which a label is predicted where rows may have several.
     """
     scores = np.zeros(len(judged.folds))
     repeats = np.array([fold.repeat for fold in judged.folds])
     for repeat in np.unique(repeats):
         at = np.flatnonzero(repeats == repeat)
         sums = np.stack(
-            [metric.row_sums(judged.tables[i], truth[judged.folds[i].held_out]).sum(axis=0) for i in at.tolist()]
+            [
+                metric.row_sums(_answers(judged.tables[i], truth, threshold), truth[judged.folds[i].held_out]).sum(
+                    axis=0
+                )
+                for i in at.tolist()
+            ]
         )
         whole = metric.of(sums.sum(axis=0))
         without = metric.of(sums.sum(axis=0) - sums)
@@ -61,13 +72,25 @@ def fold_scores(judged: Judged, truth: np.ndarray, metric: Metric) -> np.ndarray
     return scores if metric.higher_is_better else -scores
 
 
-def class_recall(judged: Judged, truth: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many rows of each class were judged, and how many of them right, ``(K,)`` each."""
+def _answers(table: np.ndarray, truth: np.ndarray, threshold: float) -> np.ndarray:
+    """Return a fold's answers as metrics want them: probabilities, and beside them decisions if there are several."""
+    if truth.ndim == 1:
+        return table
+    return np.concatenate([table, TASKS["multi_label"].marks(table, [threshold] * table.shape[1])], axis=1)
+
+
+def class_recall(
+    judged: Judged, truth: np.ndarray, classes: int, threshold: float = THRESHOLD
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many rows of each class were judged, and how many of them right, ``(K,)`` each.
+
+    Where rows may have several labels, right means that the label is among those predicted.
+    """
     found, right = np.zeros(classes), np.zeros(classes)
     for fold, table in zip(judged.folds, judged.tables, strict=True):
-        true = truth[fold.held_out]
-        np.add.at(found, true, 1)
-        np.add.at(right, true[table.argmax(axis=1) == true], 1)
+        predicted, true = marked(_answers(table, truth, threshold), truth[fold.held_out])
+        found += true.sum(axis=0)
+        right += (predicted * true).sum(axis=0)
     return found, right
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -243,7 +243,9 @@ class Workshop:
         dataset, vectors = known
         if way.is_cheap:
             kept = way.rows(dataset, None)
-            return probed(kept, encoder=shared.encoder, ridge=RIDGE, seed=seed, vectors=_of(vectors, dataset, kept))
+            found = probed(kept, encoder=shared.encoder, ridge=RIDGE, seed=seed, vectors=_of(vectors, dataset, kept))
+            every = (shared.threshold,) * len(kept.labels) if isinstance(shared.threshold, float) else None
+            return replace(found, thresholds=every)
         if way.kind == "contrastive":
             return contrast(way.rows(dataset, None), shared, ridge=RIDGE, seed=seed, running=self._running(*place))
         quality = None

@@ -87,10 +87,8 @@ def fit(
     model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=_beside(out, "cache.sqlite"))
     made = _made(human, held_out, (synthetic, separator), model, (per_class, encoder, seed))
     train = {"encoder": encoder, "steps": steps}
-    if recipe is not None or human.labels.has_many:
-        if recipe is None:
-            print("rows may have several labels, for which no way is chosen: recipe vanilla is taken")
-        fitted = _forced(human, made, {**train, "recipe": recipe or "vanilla"}, settings or (), (seed, out))
+    if recipe is not None:
+        fitted = _forced(human, made, {**train, "recipe": recipe}, settings or (), (seed, out))
     else:
         limits = [] if time is None else [f"max_seconds={time}"]
         fitted = _chosen(human, made, (train, settings or (), [*(choose or ()), *limits]), seed, out)

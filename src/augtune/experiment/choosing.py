@@ -11,6 +11,7 @@ from augtune.choosing.settings import ChooseSettings
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.files import write_json, write_jsonl
 from augtune.core.task import TaskName, unfit
+from augtune.evaluation.metrics import metrics_of
 from augtune.experiment.content import VERSION, encoder_content
 from augtune.experiment.fit import Made, chosen
 from augtune.experiment.store import RunFolder, Stage
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
     from augtune.experiment.arms import ArmPlan
     from augtune.training.running import Stop
 
-__all__ = ["AUTO", "CHOSEN_TASKS", "choose_misfits", "chosen_stage", "read_choose"]
+__all__ = ["AUTO", "choose_misfits", "chosen_stage", "read_choose"]
 
 AUTO = "auto"
-CHOSEN_TASKS: tuple[TaskName, ...] = ("single_label", "ordinal")
 DECISION = "decision.json"
 PAGE = "decision.html"
 
@@ -49,8 +49,11 @@ def read_choose(train: Mapping[str, Any], *, where: str) -> tuple[dict[str, Any]
 
 
 def choose_misfits(choose: ChooseSettings | None, task: TaskName) -> list[str]:
-    """Return that a choice is not made for the task of the data, if so."""
-    return [] if choose is None or task in CHOSEN_TASKS else [unfit("recipe auto", CHOSEN_TASKS, task)]
+    """Return that the metric of a choice is not made for the task of the data, if so."""
+    if choose is None:
+        return []
+    (metric,) = metrics_of([choose.metric])
+    return [] if task in metric.tasks else [unfit(f"recipe auto: metric {metric.kind}", metric.tasks, task)]
 
 
 def chosen_stage(

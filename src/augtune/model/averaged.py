@@ -78,7 +78,7 @@ def average(members: Sequence[Fitted], *, name: str) -> Fitted:
     """Return one classifier whose probabilities are the mean of those of several, saved as one folder.
 
     Args:
-        members: Classifiers of the same labels and tokens; a temperature of theirs plays no part.
+        members: Classifiers of the same labels, thresholds and tokens; a temperature of theirs plays no part.
         name: What takes the place of a recipe's name.
 
     Raises:
@@ -86,9 +86,13 @@ def average(members: Sequence[Fitted], *, name: str) -> Fitted:
     """
     first = members[0]
     if len(members) < 2 or any(
-        (one.labels, one.is_pair, one.encoder) != (first.labels, first.is_pair, first.encoder) for one in members
+        (one.labels, one.is_pair, one.encoder, one.thresholds)
+        != (first.labels, first.is_pair, first.encoder, first.thresholds)
+        for one in members
     ):
-        raise DataError("average: expected two classifiers at least, of the same labels, encoder and form of rows.")
+        raise DataError(
+            "average: expected two classifiers at least, of the same labels, thresholds, encoder and form of rows."
+        )
     notes = tuple(dict.fromkeys(note for one in members for note in one.notes))
     return Fitted(
         classifier=Averaged([one.classifier for one in members], first.labels.rule).eval(),
@@ -106,5 +110,6 @@ def average(members: Sequence[Fitted], *, name: str) -> Fitted:
         precision=first.precision,
         truncated=max(one.truncated for one in members),
         notes=notes,
+        thresholds=first.thresholds,
         seen=tuple(dict.fromkeys(mark for one in members for mark in one.seen)),
     )

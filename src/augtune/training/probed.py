@@ -1,4 +1,4 @@
-"""``probed``: a linear probe as a classifier like any other: the encoder as it is, and softmax regression on top."""
+"""``probed``: a linear probe as a classifier like any other: the encoder as it is, and a regression on top."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def as_head(classifier: Classifier, probe: Probe) -> None:
 
 
 def probed(dataset: Dataset, *, encoder: str, ridge: float, seed: int = 0, vectors: np.ndarray | None = None) -> Fitted:
-    """Return softmax regression on the frozen encoder's sentence vectors, as a classifier that can be saved and used.
+    """Return regression on the frozen encoder's sentence vectors, as a classifier that can be saved and used.
 
     Nothing of it is left to chance: the least penalised cross-entropy is one point.
 
     Args:
-        dataset: Rows to train on, single texts with one label each.
+        dataset: Rows to train on, single texts; where they may have several labels, each label has its own regression.
         encoder: Name of the encoder.
         ridge: Strength of the penalty.
         seed: What the classifier says its seed was.
         vectors: What a probe sees of the rows (``augtune.training.probe.features``), if it is at hand.
 
     Raises:
-        DataError: If rows are pairs of texts, or may have several labels.
+        DataError: If rows are pairs of texts.
     """
     started = time.monotonic()
-    if dataset.is_pair or dataset.labels.has_many:
-        raise DataError(f"{dataset.name}: a probe is made for single texts with one label each.")
+    if dataset.is_pair:
+        raise DataError(f"{dataset.name}: a probe is made for single texts, and these rows are pairs.")
     found = features(dataset, encoder) if vectors is None else vectors
-    probe = fit_probe(found, dataset.targets(), balanced=False, ridge=ridge)
+    probe = fit_probe(found, dataset.targets(), balanced=False, ridge=ridge, many=dataset.labels.has_many)
     with torch.random.fork_rng(devices=[]):
         classifier = Classifier.new(encoder, dataset.labels.names, head=Mean(unit=True))
     as_head(classifier, probe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import augtune as at
 from augtune.core.errors import DataError, SettingsError
+from augtune.core.labels import Labels
 from augtune.experiment.store import RunFolder
 from training_rows import human_rows, synthetic_rows
 
@@ -182,6 +184,46 @@ def test_no_room_for_the_small_model_is_refused(tiny_encoder):
         "choose.max_steps: expected at least 135, which the two final trainings and that of the small model take "
         "(distill: true); got 134"
     )
+
+
+def test_a_way_is_chosen_for_rows_with_several_labels(tiny_encoder, tmp_path):
+    labels = Labels(("bad", "good", "long"), task="multi_label")
+
+    def several(rows, kind):
+        found = []
+        for row in rows:
+            mood = () if " day" in row.text else ("good" if row.label == "positive" else "bad",)
+            names = (*mood, *(("long",) if "very" in row.text else ()))
+            found.append(replace(row, label="", labels=names))
+        return kind.from_examples(found, labels)
+
+    human, made = several(HUMAN, at.HumanDataset), several(MADE, at.Dataset)
+    asked = {"folds": {"folds": 3, "repeats": 1, "near": 1.0}, "exclude": ["mix 0.5", "mix 0.1"]}
+    how = {"encoder": tiny_encoder, "curate": [], "threshold": 0.4, **SHORT}
+    fitted = at.fit(human, made, choose=asked, **how)
+    decision = fitted.decision
+    one = "it is made for data.task single_label or ordinal"
+    left = {way.name: way.because for way in decision.left_out}
+    assert left == dict.fromkeys(("contrastive", "imp", "dimp", "best_quality 0.5", "logit_adjusted"), one) | {
+        "balanced": left["balanced"]
+    }
+    assert {way.name for way in decision.tried} >= {"probe", "mix 1", "mix 0.25", "two_stage", "curriculum"}
+    assert {way.label: way.human for way in decision.classes} == human.counts()
+    assert decision.learning
+    assert 0 < decision.base_score <= 1
+    assert fitted.thresholds == (0.4, 0.4, 0.4)
+    read = at.Fitted.load(fitted.save(tmp_path / "model"))
+    assert (read.labels.task, read.decision, read.thresholds) == ("multi_label", decision, fitted.thresholds)
+    assert at.fit(human, made, choose=asked, **how).fingerprint == fitted.fingerprint
+
+
+def test_a_metric_that_is_not_made_for_the_task_is_refused(tiny_encoder):
+    labels = Labels(("a", "b"), task="multi_label")
+    rows = at.HumanDataset.from_examples(
+        [replace(row, label="", labels=("ab"[i % 2],)) for i, row in enumerate(HUMAN)], labels
+    )
+    with pytest.raises(SettingsError, match=r"metric balanced_accuracy: made for data\.task single_label"):
+        at.fit(rows, encoder=tiny_encoder, choose={"metric": "balanced_accuracy"})
 
 
 def test_a_metric_that_cannot_decide_is_refused(tiny_encoder):

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, hamming_loss
 
 from augtune.choosing.decide import Rung, decide
 from augtune.choosing.folds import FoldSettings, folds_of, ties_of
 from augtune.choosing.frozen import Vectors
 from augtune.choosing.learning import class_needs, learning_points, wilson
-from augtune.choosing.measure import Judged, fold_scores, frozen_rung
+from augtune.choosing.measure import Judged, class_recall, fold_scores, frozen_rung
 from augtune.choosing.settings import ChooseSettings
 from augtune.core.dataset import Dataset, Example, HumanDataset
 from augtune.core.labels import Labels
@@ -16,6 +17,7 @@ from augtune.evaluation.metrics import metrics_of
 LABELS = Labels(("a", "b", "c"))
 (MACRO_F1,) = metrics_of(["macro_f1"])
 (ACCURACY,) = metrics_of(["accuracy"])
+(HAMMING,) = metrics_of(["hamming_loss"])
 WIDTH = 16
 
 
@@ -109,6 +111,56 @@ def test_class_needs_name_the_worst_first():
         ("b", 10, 0, 0.0), ("a", 10, 0, 1.0), ("c", 10, 0, 1.0),
     ]  # fmt: skip
     assert needs[0].interval == pytest.approx(wilson(0.0, 10))
+
+
+def several(rows: int):
+    """Return human rows with any of three labels, some with none."""
+    labels = Labels(("a", "b", "c"), task="multi_label")
+    sets = [("a",), ("a", "b"), (), ("b", "c"), ("a", "c"), ("b",)]
+    return HumanDataset.from_examples(
+        [Example(f"h{i}", f"text {i}", "", labels=sets[i % len(sets)]) for i in range(rows)], labels
+    )
+
+
+def test_several_labels_score_as_evaluation_scores_them():
+    people, chance = several(48), np.random.default_rng(0)
+    folds = folds_of(people, None, None, FoldSettings(folds=4, repeats=1), seed=0)
+    judged = Judged(folds, [chance.random((len(fold.held_out), 3)) for fold in folds])
+    rows = np.concatenate([fold.held_out for fold in folds])
+    table = np.concatenate(judged.tables)
+    truth = people.marks.astype(float)
+    for threshold in (0.5, 0.3):
+        found = fold_scores(judged, truth, HAMMING, threshold)
+        assert -found.mean() == pytest.approx(hamming_loss(people.marks[rows], table >= threshold))
+    # no mean of rows, so that folds do not average to it exactly
+    whole = f1_score(people.marks[rows], table >= 0.5, average="macro")
+    assert fold_scores(judged, truth, MACRO_F1).mean() == pytest.approx(whole, abs=0.05)
+    found, right = class_recall(judged, truth, 3)
+    assert found.tolist() == people.marks.sum(axis=0).tolist()
+    assert right.tolist() == (people.marks[rows] & (table >= 0.5)).sum(axis=0).tolist()
+
+
+def test_folds_of_several_labels_leave_each_label_a_row_and_spread_it():
+    people = several(40)
+    for fold in folds_of(people, None, None, FoldSettings(folds=5, repeats=2), seed=0):
+        assert people.marks[fold.train].any(axis=0).all()
+        counts = people.marks[fold.held_out].sum(axis=0)
+        assert np.abs(counts - people.marks.sum(axis=0) / 5).max() <= 2
+
+
+def test_parts_of_rows_with_several_labels_are_nested_and_have_each_label():
+    people, chance = several(60), np.random.default_rng(0)
+    vectors = np.concatenate([people.marks, np.ones((60, 1))], axis=1) + 0.1 * chance.normal(size=(60, 4))
+    folds = folds_of(people, None, None, FoldSettings(folds=3, repeats=1), seed=0)
+    known = Vectors.of(vectors, people, None)
+    points = learning_points(folds, known, people.marks.astype(float), MACRO_F1, (1.0, 0))
+    assert [(one.share, one.count) for one in points] == [(0.5, 20), (0.7, 28), (1.0, 40)]
+    assert points[-1].score > 0.9
+    needs = class_needs(
+        frozen_rung(ChooseSettings(candidates=[]).ways, folds, known, print)["human_only"], people, None
+    )
+    assert {one.label: one.human for one in needs} == people.counts()
+    assert all(one.recall > 0.8 for one in needs)
 
 
 def test_wilson_agrees_with_statsmodels():

@@ -47,5 +47,7 @@ def test_average_differs_from_its_members_by_fingerprint(members):
 def test_average_of_one_or_of_others_labels_is_refused(members, tiny_encoder):
     pairs = train(pair_rows(), encoder=tiny_encoder, steps=1)
     for wrong in (members[:1], [members[0], pairs]):
-        with pytest.raises(DataError, match="average: expected two classifiers at least, of the same labels, encoder"):
+        with pytest.raises(
+            DataError, match="average: expected two classifiers at least, of the same labels, thresholds"
+        ):
             average(wrong, name="x")

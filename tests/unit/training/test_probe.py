@@ -51,6 +51,32 @@ def test_probe_of_a_class_without_rows_stays_finite():
     np.testing.assert_allclose(np.exp(logs).sum(axis=1), 1)
 
 
+def test_probe_of_several_labels_agrees_with_scikit_learn_label_by_label():
+    from sklearn.linear_model import LogisticRegression
+
+    marks = np.stack([CLASSES == 0, CLASSES != 2, VECTORS[:, 0] > 0.5], axis=1)
+    rows = np.where(CLASSES == 1, 3.0, 1.0)
+    for balanced in (False, True):
+        probe = fit_probe(
+            VECTORS, marks.astype(float), balanced=balanced, ridge=1e-3, asked=Asked(weights=rows), many=True
+        )
+        counts = (rows / rows.mean()) @ marks
+        inverse = 3 / counts / (1 / counts).sum()
+        for k in range(3):
+            oracle = LogisticRegression(C=1 / (2e-3 * rows.sum()), tol=1e-8, max_iter=5000)
+            counted = rows * np.where(marks[:, k], inverse[k], 1.0) if balanced else rows
+            oracle.fit(VECTORS, marks[:, k], sample_weight=counted)
+            expected = oracle.predict_proba(VECTORS)[:, 1]
+            np.testing.assert_allclose(np.exp(probe.log_probabilities(VECTORS))[:, k], expected, atol=2e-3)
+
+
+def test_probe_of_a_label_that_no_row_has_stays_finite():
+    marks = np.c_[CLASSES == 0, np.zeros(60)].astype(float)
+    found = fit_probe(VECTORS, marks, many=True).log_probabilities(VECTORS)
+    assert np.isfinite(found).all()
+    assert np.exp(found[:, 1]).max() < 0.1
+
+
 def test_features_of_pairs_hold_both_texts(tiny_encoder):
     labels = Labels(("no", "yes"))
     rows = [Example("a", "good film", "yes", text_pair="great film"), Example("b", "bad", "no", text_pair="awful")]

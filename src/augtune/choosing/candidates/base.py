@@ -47,6 +47,8 @@ class Situation:
 class Candidate(Settings):
     """Base of the ways of training that are compared."""
 
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal", "multi_label")
+    """The tasks it is made for."""
     needs_synthetic: ClassVar[bool] = True
     """Whether it makes no sense without synthetic rows."""
     is_cheap: ClassVar[bool] = False
@@ -63,6 +65,10 @@ class Candidate(Settings):
     def about(self) -> str:
         """What it does, in words."""
         return (type(self).__doc__ or "").splitlines()[0].rstrip(".")
+
+    def misfit(self, task: TaskName) -> str:
+        """Return that it is not made for a task, or nothing."""
+        return "" if task in self.tasks else f"it is made for data.task {' or '.join(self.tasks)}"
 
     def unfit(self, situation: Situation) -> str:
         """Return why it cannot be tried, or nothing."""
@@ -94,5 +100,5 @@ class Candidate(Settings):
         return False
 
     def stand_in(self, frozen: Frozen) -> Probe:
-        """Return the softmax regression on frozen vectors that stands in for its training."""
+        """Return the regression on frozen vectors that stands in for its training."""
         raise NotImplementedError

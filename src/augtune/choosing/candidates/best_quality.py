@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from augtune.choosing.candidates.base import Candidate
+from augtune.core.task import TaskName
 
 if TYPE_CHECKING:
     from augtune.choosing.frozen import Frozen
@@ -21,6 +22,7 @@ class BestQuality(Candidate):
     """Mix in the share of each class's synthetic rows whose labels the quality checker finds likeliest."""
 
     kind: ClassVar[str] = "best_quality"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
 
     share: float = Field(default=0.5, gt=0, lt=1)
     """Share of each class's synthetic rows that is kept."""

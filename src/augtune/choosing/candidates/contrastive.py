@@ -8,6 +8,7 @@ from pydantic import Field
 
 from augtune.choosing.candidates.base import Situation
 from augtune.choosing.candidates.human_only import HumanAlone
+from augtune.core.task import TaskName
 
 if TYPE_CHECKING:
     from augtune.choosing.frozen import Frozen
@@ -24,6 +25,7 @@ class Contrastive(HumanAlone):
     """
 
     kind: ClassVar[str] = "contrastive"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
     ranked: ClassVar[bool] = False
 
     most_rows: int = Field(default=30, ge=2)

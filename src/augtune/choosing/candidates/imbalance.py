@@ -8,6 +8,7 @@ import numpy as np
 
 from augtune.choosing.candidates.base import IMBALANCED, Situation
 from augtune.choosing.candidates.human_only import HumanAlone
+from augtune.core.task import TaskName
 from augtune.embedding.probe import Asked
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class LogitAdjusted(_Against):
     """Fine-tune on the human rows, the shares of the classes added to the scores in training."""
 
     kind: ClassVar[str] = "logit_adjusted"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
 
     def settings(self, train: TrainSettings, rows: Dataset) -> TrainSettings:
         """Return the loss of logit adjustment."""

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from augtune.choosing.candidates.base import Candidate, Situation
 from augtune.core.errors import SettingsError
+from augtune.core.task import TaskName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +55,12 @@ class Own(Candidate):
     def name(self) -> str:
         """What the user calls it."""
         return self.called
+
+    def misfit(self, task: TaskName) -> str:
+        """Return what of its settings is not made for a task, or nothing."""
+        from augtune.training.settings import TrainSettings
+
+        return "; ".join(TrainSettings().changed(**self.train).misfits(task))
 
     def unfit(self, situation: Situation) -> str:
         """Return why it cannot be tried."""

@@ -15,7 +15,7 @@ __all__ = ["Probe"]
 
 
 class Probe(HumanAlone):
-    """Softmax regression on the frozen encoder's sentence vectors, on the human rows.
+    """Regression on the frozen encoder's sentence vectors, on the human rows.
 
     It takes a second, and on few rows an encoder that stays as it is may be the better one. It is compared where human
     rows alone are fine-tuned too, since on frozen vectors both are the same.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from augtune.choosing.candidates.base import Candidate
+from augtune.core.task import TaskName
 from augtune.embedding.probe import Asked
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Imp(_Recipe):
     """Weigh synthetic rows by checked quality over checked diversity, once."""
 
     kind: ClassVar[str] = "imp"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
 
     def stand_in(self, frozen: Frozen) -> Probe:
         """Return the regression under these weights."""
@@ -64,6 +66,7 @@ class Dimp(_Recipe):
     """Weigh synthetic rows by checked quality over the model's own confidence, in each step."""
 
     kind: ClassVar[str] = "dimp"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
 
     def stand_in(self, frozen: Frozen) -> Probe:
         """Return the regression under the weights that one under quality alone gives."""
