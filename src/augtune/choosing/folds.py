@@ -21,8 +21,9 @@ from augtune.core.folds import spread, spread_sets
 from augtune.core.outcomes import Dropped
 from augtune.core.seeds import generator
 from augtune.core.settings import Settings
+from augtune.curation.alike import passages_alike
 from augtune.curation.forms import passage_key
-from augtune.curation.similar import passages_of
+from augtune.curation.similar import passages_of, tells_repeats
 from augtune.embedding.neighbours import above, nearest
 
 __all__ = ["Fold", "FoldSettings", "Tie", "Ties", "folds_of", "ties_of"]
@@ -145,7 +146,8 @@ def ties_of(
     """Return which synthetic rows must not be trained on where which human rows judge.
 
     A row is tied to its parents; to the human row nearest to it if no parent of it is among the human rows, or not
-    all are; and to every human row that it repeats, word for word or nearly.
+    all are; and to every human row that it repeats, word for word or nearly. Nearly is told by the wording (Jaccard)
+    where the encoder finds rows of different classes nearly the same.
 
     Args:
         human: The human rows.
@@ -166,7 +168,11 @@ def ties_of(
         same.setdefault(passage_key(passage), []).append(n)
     for m, passage in enumerate(passages_of(synthetic)):
         ties += [Tie(m, n, "repeats") for n in same.get(passage_key(passage), ())]
-    ties += [Tie(m, n, "near", alike) for m, n, alike in above(vectors[1], vectors[0], near)]
+    if tells_repeats(vectors[0], np.unique(human.marks, axis=0, return_inverse=True)[1].ravel(), near):
+        ties += [Tie(m, n, "near", alike) for m, n, alike in above(vectors[1], vectors[0], near)]
+    else:
+        blocks = passages_alike(passages_of(synthetic), passages_of(human), near)
+        ties += [Tie(m, n, "near", alike) for block in blocks for m, n, alike in block]
     return Ties.of(ties)
 
 

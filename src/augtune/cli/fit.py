@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +18,19 @@ from augtune.cli.steps import BASE_URL, BUDGET, LLM, REPLAY
 from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 
 if TYPE_CHECKING:
+    from augtune.choosing.settings import ChooseSettings
+    from augtune.cli.screen import Screen
     from augtune.core.dataset import Dataset, HumanDataset
-    from augtune.experiment.fit import Made
+    from augtune.experiment.store import RunFolder
+    from augtune.experiment.writing import Asked, Made
+    from augtune.llm.client import LLM as Model
     from augtune.model.fitted import Fitted
+    from augtune.training.settings import TrainSettings
 
 __all__ = ["COMMANDS"]
 
 DROPPED = "dropped.jsonl"
+ROWS = "synthetic.jsonl"
 CARD = "README.md"
 PAGE = "decision.html"
 
@@ -46,6 +56,12 @@ def fit(
         help="Rows the language model writes of each label; by default 50, by need if classes are unbalanced.",
         show_default=False,
     ),
+    boost: list[str] = typer.Option(
+        None,
+        "--boost",
+        metavar="KEY=VALUE",
+        help="How rows are written by need, in rounds, e.g. rows=200 or rounds=2; may be repeated.",
+    ),
     encoder: str = typer.Option("bundled/minilm", "--encoder", help="A folder, bundled/minilm or a hub name."),
     recipe: str = typer.Option(None, "--recipe", help="Train by this recipe instead of choosing a way."),
     steps: int = typer.Option(300, "--steps", help="Optimizer steps of one full training."),
@@ -63,12 +79,13 @@ def fit(
     """Make the best classifier of the rows there are, and say why.
 
     Ways of using human and synthetic rows are compared on human rows alone, by cross-validation; the best one is
-    trained, if it is likely enough to be better, else human rows alone. With --llm a language model writes rows first.
-    The model's folder gets a page that says why, decision.html. A command that was cut off carries on.
+    trained, if it is likely enough to be better, else human rows alone. With --llm a language model writes rows first;
+    its replies are kept beside MODEL, so that none is paid for twice. The model's folder gets a page that says why,
+    decision.html. A command that was cut off carries on.
 
     Example: augtune fit tickets.csv --label intent --synthetic written.jsonl --out model
     """
-    from augtune.cli.inputs import human_splits, language_model
+    from augtune.cli.inputs import human_splits, language_model, synthetic_rows
     from augtune.cli.steps import check_place
     from augtune.core.errors import SettingsError
 
@@ -76,6 +93,8 @@ def fit(
         raise SettingsError(
             "--recipe: it takes the place of choosing, so --choose and --time have no effect; leave them out"
         )
+    if llm is None and replay is None:
+        _refuse_idle({"--budget": budget, "--base-url": base_url, "--per-class": per_class, "--boost": boost or None})
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
     columns["told"] = LabelOptions(task, separator, order)
     splits = human_splits(file, **columns, view=view)
@@ -84,79 +103,146 @@ def fit(
         held_out = human_splits(test, **columns, labels=human.labels).train.renamed("test")
         told = f"measured on {test}"
     check_place(out)
+    limits = [] if time is None else [f"max_seconds={time}"]
+    how = _How(encoder, steps, settings or (), [*(choose or ()), *limits], seed)
     model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=_beside(out, "cache.sqlite"))
-    made = _made(human, held_out, (synthetic, separator), model, (per_class, encoder, seed))
-    train = {"encoder": encoder, "steps": steps}
+    asked = _asked(per_class, boost or (), held_out, how.choose())
+    rows = None if synthetic is None else synthetic_rows(synthetic, human, separator=separator)
+    made = _made(human, rows, (model, asked), how, out)
     if recipe is not None:
-        fitted = _forced(human, made, {**train, "recipe": recipe}, settings or (), (seed, out))
+        fitted = _forced(human, made, recipe, how, out)
     else:
-        limits = [] if time is None else [f"max_seconds={time}"]
-        fitted = _chosen(human, made, (train, settings or (), [*(choose or ()), *limits]), seed, out)
+        fitted = _chosen(human, made, how, out)
     _finish(fitted, (human, made), (held_out, told), out)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How is trained and chosen.
+
+    Args:
+        encoder: Its name.
+        steps: Of one full training.
+        settings: Changes to the training settings, as assignments.
+        choosing: Changes to how is chosen, likewise.
+        seed: Of everything drawn.
+    """
+
+    encoder: str
+    steps: int
+    settings: Sequence[str]
+    choosing: Sequence[str]
+    seed: int
+
+    def train(self) -> TrainSettings:
+        """Return the training settings."""
+        from augtune.experiment.document import override
+        from augtune.training.settings import TrainSettings
+
+        values = {"encoder": self.encoder, "steps": self.steps}
+        return TrainSettings.parse(override(values, self.settings), where="train")
+
+    def choose(self) -> ChooseSettings:
+        """Return how is chosen."""
+        from augtune.choosing.settings import ChooseSettings
+        from augtune.experiment.document import override
+
+        return ChooseSettings.parse(override({}, self.choosing), where="choose")
+
+
+def _refuse_idle(options: Mapping[str, Any]) -> None:
+    """Refuse options that say how a language model writes rows where none does."""
+    from augtune.core.errors import SettingsError
+
+    problems = [
+        f"{name}: says how a language model writes rows, and none is named" for name in options if options[name]
+    ]
+    if problems:
+        raise SettingsError(problems, hint="Name one with --llm PROVIDER/MODEL, or leave it out.")
+
+
+def _asked(per_class: int | None, boost: Sequence[str], test: HumanDataset | None, choose: ChooseSettings) -> Asked:
+    """Return what a language model is to write, and what may not be trained on."""
+    from augtune.choosing.boost import BoostSettings
+    from augtune.core.errors import SettingsError
+    from augtune.experiment.document import override
+    from augtune.experiment.writing import Asked
+
+    if per_class is not None and boost:
+        raise SettingsError("--per-class and --boost both say how many rows are written; leave one of them out")
+    wanted = BoostSettings.parse(override({}, boost), where="boost") if boost else None
+    generate = None if per_class is None else {"kind": "gpt3mix", "per_class": per_class}
+    return Asked(generate, None, test, wanted, choose.folds, choose.metric)
 
 
 def _beside(out: Path, what: str) -> Path:
     return out.with_name(f"{out.name}.{what}")
 
 
-def _made(
-    human: HumanDataset,
-    held_out: HumanDataset | None,
-    given: tuple[Path | None, str | None],
-    llm: Any,
-    how: tuple[int | None, str, int],
-) -> Made:
-    """Return the synthetic rows there are and that the language model writes, having said what became of others."""
-    from augtune.cli.inputs import synthetic_rows
-    from augtune.experiment.fit import Asked, Made, synthetic_for
+@contextmanager
+def _at_work(out: Path, screen: Screen) -> Iterator[RunFolder]:
+    """Yield the folder that a command which is cut off carries on from; it is gone if there is nothing to carry on."""
+    from augtune.experiment.store import RunFolder
 
-    path, separator = given
-    per_class, encoder, seed = how
-    if path is None and llm is None:
+    work = _beside(out, "work")
+    work.mkdir(parents=True, exist_ok=True)
+    store = RunFolder(work, "fit", screen)
+    try:
+        with store.claimed():
+            yield store
+    finally:
+        if not (work / "stages").exists():
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _made(human: HumanDataset, given: Dataset | None, asking: tuple[Model | None, Asked], how: _How, out: Path) -> Made:
+    """Return the synthetic rows there are and that the language model writes, having said what became of others."""
+    from augtune.cli.screen import Screen
+    from augtune.core.errors import BudgetError
+    from augtune.experiment.writing import Made, synthetic_for
+
+    model, asked = asking
+    if given is None and model is None:
         return Made()
-    rows: Dataset | None = None if path is None else synthetic_rows(path, human, separator=separator)
-    asked = Asked(None if per_class is None else {"kind": "gpt3mix", "per_class": per_class}, None, held_out)
-    made = synthetic_for(human, rows, llm, asked, (encoder, seed))
-    kept = 0 if made.rows is None else len(made.rows)
-    reasons: dict[str, int] = {}
-    for one in made.dropped:
-        reasons[one.by] = reasons.get(one.by, 0) + 1
-    told = "".join(f", {count:,} dropped by {by}" for by, count in reasons.items())
-    print(f"synthetic rows: {kept:,} kept{told}" + ("" if llm is None else f" · {made.cost}"))
+    try:
+        with Screen() as screen, _at_work(out, screen) as store:
+            made = synthetic_for(human, given, model, asked, (how.encoder, how.seed), store)
+    except BudgetError as error:
+        hint = "Every reply is kept: the same command with a higher --budget carries on from here, and with fewer rows"
+        raise BudgetError(error.message, hint=f"{hint} (--per-class, --boost rows=N) takes those there are.") from error
+    print("\n".join(_made_lines(made, model)))
     return made
 
 
-def _forced(human: HumanDataset, made: Made, chosen: dict[str, Any], settings: Any, place: tuple[int, Path]) -> Fitted:
+def _made_lines(made: Made, model: Model | None) -> list[str]:
+    """Return what is said of the synthetic rows: kept, dropped and why, what they cost, how they were written."""
+    reasons = Counter(f"{one.by} ({one.reason})" if one.reason else one.by for one in made.dropped)
+    told = "".join(f", {count:,} dropped by {by}" for by, count in reasons.most_common())
+    cost = ""
+    if model is not None:
+        before = made.cost.calls - model.cost.calls
+        cost = f" · {made.cost}" + (f", {before:,} of {made.cost.calls:,} calls paid for before" if before > 0 else "")
+    lines = [f"synthetic rows: {0 if made.rows is None else len(made.rows):,} kept{told}{cost}"]
+    return [*lines, *([] if made.boost is None else [str(made.boost)]), *made.notes]
+
+
+def _forced(human: HumanDataset, made: Made, recipe: str, how: _How, out: Path) -> Fitted:
     """Return the model of one recipe."""
     from augtune.cli.steps import trained
 
-    seed, out = place
     rows = human if made.rows is None else human + made.rows
-    return trained(rows, chosen, settings, seed=seed, out=out)  # type: ignore[no-any-return]
+    chosen = {"encoder": how.encoder, "steps": how.steps, "recipe": recipe}
+    return trained(rows, chosen, how.settings, seed=how.seed, out=out)  # type: ignore[no-any-return]
 
 
-def _chosen(human: HumanDataset, made: Made, how: tuple[dict[str, Any], Any, Any], seed: int, out: Path) -> Fitted:
+def _chosen(human: HumanDataset, made: Made, how: _How, out: Path) -> Fitted:
     """Return the model of the way that is chosen, its progress on the screen."""
-    from augtune.choosing.settings import ChooseSettings
     from augtune.cli.screen import Screen
-    from augtune.experiment.document import override
     from augtune.experiment.fit import chosen
-    from augtune.experiment.store import RunFolder
-    from augtune.training.settings import TrainSettings
 
-    train, assignments, choosing = how
-    settings = TrainSettings.parse(override(train, assignments), where="train")
-    choose = ChooseSettings.parse(override({}, choosing), where="choose")
-    work = _beside(out, "work")
-    with Screen() as screen:
-        work.mkdir(parents=True, exist_ok=True)
-        store = RunFolder(work, "fit", screen)
-        try:
-            with store.claimed():
-                return chosen(human, made, (settings, choose, seed), store, screen.stop())
-        finally:
-            if not (work / "stages").exists():  # nothing to carry on with
-                shutil.rmtree(work, ignore_errors=True)
+    settings = how.train(), how.choose(), how.seed
+    with Screen() as screen, _at_work(out, screen) as store:
+        return chosen(human, made, settings, store, screen.stop())
 
 
 def _finish(
@@ -164,6 +250,7 @@ def _finish(
 ) -> None:
     """Save the model with its card and page, and say what came out."""
     from augtune.cli.steps import end_stopped, keep, write_dropped
+    from augtune.core.files import write_jsonl
     from augtune.evaluation.metrics import BY_TASK, DEFAULT_METRICS
     from augtune.evaluation.scores import evaluate
 
@@ -179,12 +266,24 @@ def _finish(
         lines.append(f"{told}:\n  {evaluate(fitted.predict(test), test, metrics)}")
     if made.dropped:
         write_dropped(saved / DROPPED, made.dropped, human.labels)
-    (saved / CARD).write_text(_card(fitted, lines), encoding="utf-8")
+    if made.rows is not None:
+        write_jsonl(saved / ROWS, (row.to_json(human.labels) for row in made.rows))
+    (saved / CARD).write_text(_card(fitted, [*lines, *_written(made)]), encoding="utf-8")
     print("\n".join(lines))
     print(f"saved: {saved}{_page(fitted, saved)}")
     shutil.rmtree(_beside(out, "work"), ignore_errors=True)
     if fitted.was_stopped:
         end_stopped(fitted)
+
+
+def _written(made: Made) -> list[str]:
+    """Return what a card says of rows that a language model wrote."""
+    if made.cost.calls + made.cost.cached == 0:
+        return []
+    kept = 0 if made.rows is None else len(made.rows)
+    paid = f"{made.cost.calls:,} calls, {made.cost}"
+    rows = f"a language model wrote rows ({paid}): {kept:,} kept in {ROWS}, {len(made.dropped):,} dropped"
+    return [rows, *([] if made.boost is None else [str(made.boost)])]
 
 
 def _page(fitted: Fitted, saved: Path) -> str:
@@ -203,7 +302,8 @@ def _page(fitted: Fitted, saved: Path) -> str:
 
 def _card(fitted: Fitted, lines: list[str]) -> str:
     """Return the model's card."""
-    about = [f"# {fitted.name}", "", "A text classifier made by augtune.", "", *(f"- {line}" for line in lines)]
+    items = ("- " + line.replace("\n", "\n  ") for line in lines)
+    about = [f"# {fitted.name}", "", "A text classifier made by augtune.", "", *items]
     about += ["", f"Labels: {fitted.labels}", "", "```python", "import augtune as at", ""]
     about += ['at.Fitted.load("FOLDER").predict(["a text"])', "```", ""]
     return "\n".join(about)

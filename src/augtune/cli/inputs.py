@@ -120,11 +120,11 @@ def language_model(
     """
     if model is None and replay is None:
         return None
-    from augtune.llm.client import LLM
+    from augtune.experiment.tally import Tallied
 
     kept = None if replay is not None else cache
     extra: dict[str, Any] = {} if base_url is None else {"base_url": base_url}
-    return LLM(model, budget=budget, replay=replay, cache=kept, **extra)
+    return Tallied(model, budget=budget, replay=replay, cache=kept, **extra)
 
 
 # ---- truths and predictions

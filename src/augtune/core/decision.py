@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-__all__ = ["ClassNeed", "Decision", "LearningPoint", "LeftOut", "RowPlan", "Tried"]
+__all__ = ["Boost", "BoostRound", "ClassNeed", "Decision", "LearningPoint", "LeftOut", "RowPlan", "Tried"]
 
 Ends = tuple[float, float]
 
@@ -113,6 +113,68 @@ class RowPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class BoostRound:
+    """One round in which a language model wrote rows, and what they came to on held-out human rows.
+
+    Args:
+        asked: Rows asked for, by class.
+        kept: Rows of this round that were kept, by class.
+        score: Mean score of a stand-in with the rows of this round and those before.
+        gain: That less the score without the rows of this round.
+        interval: 95 % interval of the gain, after shrinkage.
+        probability: Probability that there is one.
+    """
+
+    asked: Mapping[str, int]
+    kept: Mapping[str, int]
+    score: float
+    gain: float
+    interval: Ends
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Boost:
+    """Rows written in rounds, each by what the rows before it left to be desired.
+
+    Args:
+        rounds: The rounds there were.
+        planned: Rounds there were to be at most.
+        rows: Rows to be written in all of these.
+        because: Why they ended.
+        metric: Title of the score.
+        base_score: Mean score of the stand-in before the first round.
+    """
+
+    rounds: tuple[BoostRound, ...]
+    planned: int
+    rows: int
+    because: str
+    metric: str
+    base_score: float
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """Rows that were kept, by class."""
+        labels = dict.fromkeys(label for one in self.rounds for label in (*one.asked, *one.kept))
+        return {label: sum(one.kept.get(label, 0) for one in self.rounds) for label in labels}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Boost:
+        """Return what a JSON object of ``Decision.to_json`` describes."""
+        known = {one.name: value[one.name] for one in fields(cls)}
+        return cls(**{**known, "rounds": tuple(BoostRound(**_tupled(row)) for row in known["rounds"])})
+
+    def __str__(self) -> str:
+        asked = sum(sum(one.asked.values()) for one in self.rounds)
+        told = ", ".join(f"{label} {count}" for label, count in self.kept.items())
+        return (
+            f"written in {len(self.rounds)} of {self.planned} rounds, {asked} of {self.rows} rows asked for: "
+            f"{self.because} · kept: {told}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What was tried to make a classifier, what was taken and why.
 
@@ -142,6 +204,7 @@ class Decision:
         trainings: The same in full trainings.
         seconds: Time in all.
         usd: What language models cost; None if a price is unknown.
+        boost: The rounds in which a language model wrote rows by need; None where it wrote none, or all at once.
         seed: Seed of everything drawn.
         notes: What else has to be known.
     """
@@ -170,6 +233,7 @@ class Decision:
     trainings: float = 0.0
     seconds: float = 0.0
     usd: float | None = 0.0
+    boost: Boost | None = None
     seed: int = 0
     notes: tuple[str, ...] = ()
     distilled: bool = False
@@ -191,6 +255,8 @@ class Decision:
         parts["plans"] = RowPlan
         for name, kind in parts.items():
             known[name] = tuple(kind(**_tupled(row)) for row in known.get(name, ()))
+        if known.get("boost") is not None:
+            known["boost"] = Boost.from_json(known["boost"])
         return cls(**_tupled(known))
 
     def __str__(self) -> str:

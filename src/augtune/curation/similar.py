@@ -15,7 +15,11 @@ from augtune.curation.base import Context, Step
 from augtune.curation.forms import Passage
 from augtune.embedding.neighbours import Pairs, blocks_above, blocks_before
 
-__all__ = ["Likeness", "best_matches", "passage_of", "passages_of"]
+__all__ = ["Likeness", "best_matches", "passage_of", "passages_of", "tells_repeats"]
+
+# Rows looked at, and the share of them that may look like a row of another class.
+LOOKED_AT = 500
+MOST_ALIKE = 0.2
 
 
 class Likeness(Step):
@@ -110,3 +114,20 @@ def best_matches(blocks: Iterable[Pairs], *, earlier_only: bool = False) -> dict
                 best = int(similarity.argmax())
                 matches[i] = int(right[best]), float(similarity[best])
     return matches
+
+
+def tells_repeats(units: np.ndarray, classes: np.ndarray, threshold: float = 0.9) -> bool:
+    """Return whether a cosine of this encoder says that two rows nearly repeat each other.
+
+    To some encoders (untrained ones, means over the tokens of a language model) all texts look alike. That shows where
+    rows of different classes reach the threshold: it is taken to say nothing if more than a fifth of the rows do.
+
+    Args:
+        units: ``(N, H)`` unit vectors of human rows.
+        classes: ``(N,)`` class of each.
+        threshold: Cosine from which rows count as nearly the same.
+    """
+    looked = np.unique(np.linspace(0, len(units) - 1, min(len(units), LOOKED_AT)).round().astype(int))
+    alike = units[looked] @ units[looked].T >= threshold
+    others = classes[looked][:, None] != classes[looked]
+    return bool((alike & others).any(axis=1).mean() <= MOST_ALIKE)

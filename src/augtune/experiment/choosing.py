@@ -13,8 +13,9 @@ from augtune.core.files import write_json, write_jsonl
 from augtune.core.task import TaskName, unfit
 from augtune.evaluation.metrics import metrics_of
 from augtune.experiment.content import VERSION, encoder_content
-from augtune.experiment.fit import Made, chosen
+from augtune.experiment.fit import chosen
 from augtune.experiment.store import RunFolder, Stage
+from augtune.experiment.writing import Made
 
 if TYPE_CHECKING:
     from augtune.experiment.arms import ArmPlan

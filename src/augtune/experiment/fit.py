@@ -5,58 +5,25 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from augtune.core.dataset import Dataset, HumanDataset, Splits
-from augtune.core.errors import DataError
-from augtune.core.outcomes import Cost, Dropped
+from augtune.core.dataset import Dataset, HumanDataset
+from augtune.core.errors import DataError, SettingsError
 from augtune.experiment.content import encoder_content
 from augtune.experiment.store import RunFolder
 
 if TYPE_CHECKING:
+    from augtune.choosing.boost import BoostSettings
     from augtune.choosing.settings import ChooseSettings
+    from augtune.experiment.writing import Made
     from augtune.llm.client import LLM
     from augtune.model.fitted import Fitted
     from augtune.training.running import Stop
     from augtune.training.settings import TrainSettings
 
-__all__ = ["Asked", "Made", "chosen", "fit", "synthetic_for", "usual_generator"]
-
-PER_CLASS = 50
-"""Rows written of each label on average, where nobody says how many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The synthetic rows of a choice.
-
-    Args:
-        rows: Those that are fit to train on; None where there are none.
-        dropped: The others, each with the reason.
-        cost: What they cost.
-    """
-
-    rows: Dataset | None = None
-    dropped: tuple[Dropped, ...] = ()
-    cost: Cost = field(default_factory=Cost)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How synthetic rows come about.
-
-    Args:
-        generate: The generator: settings, a name or a mapping; None: gpt3mix, 50 rows of each label, or where classes
-            are unbalanced as many in all, more of those that are found worst on held-out human rows.
-        curate: Steps that drop rows; None: the usual ones.
-        test: Human rows that will be measured on, or None.
-    """
-
-    generate: Any = None
-    curate: Any = None
-    test: HumanDataset | None = None
+__all__ = ["chosen", "fit"]
 
 
 def fit(
@@ -66,6 +33,7 @@ def fit(
     llm: LLM | str | None = None,
     budget: str | None = None,
     generate: Any = None,
+    boost: BoostSettings | Mapping[str, Any] | None = None,
     curate: Any = None,
     test: HumanDataset | None = None,
     settings: TrainSettings | None = None,
@@ -85,7 +53,9 @@ def fit(
         llm: Language model that writes rows: PROVIDER/MODEL or an ``LLM``.
         budget: Most that its calls may cost, where its name is given: ``"2 USD"``, ``"500 calls"`` or ``"2M tokens"``.
         generate: How it writes them: a generator, its name or a mapping; gpt3mix with 50 rows of each label, or where
-            classes are unbalanced as many in all, more of those that are found worst on held-out human rows.
+            classes are unbalanced as many in all, in rounds, more of those that are found worst on held-out human rows.
+        boost: How rows are written in rounds: settings or a mapping, e.g. ``{"rows": 200, "rounds": 4}``; where it is
+            given, they are written so though classes are balanced.
         curate: Steps that drop synthetic rows; by default dedup and, with test rows, contamination.
         test: Human rows that will be measured on: synthetic rows that repeat them, or nearly, are dropped.
         settings: How every way trains; the recipe of them plays no part.
@@ -98,66 +68,22 @@ def fit(
         SettingsError: If a setting is wrong.
         DataError: If there are too few rows to compare ways of training.
     """
+    from augtune.choosing.boost import BoostSettings
     from augtune.choosing.settings import ChooseSettings
+    from augtune.experiment.writing import Asked, synthetic_for
     from augtune.training.settings import TrainSettings
 
     shared = (settings or TrainSettings()).changed(**overrides)
     how = choose if isinstance(choose, ChooseSettings) else ChooseSettings.parse(choose or {}, where="choose")
     _check(train)
+    if budget is not None and not isinstance(llm, str):
+        raise SettingsError("budget: goes with a model that is named, llm='PROVIDER/MODEL'; an LLM has its own")
     with _kept(folder) as store:
         model = _model(llm, budget, None if folder is None else Path(folder) / "cache.sqlite")
-        asked = Asked(generate, curate, test)
-        made = synthetic_for(train, synthetic, model, asked, (shared.encoder, seed))
+        boosted = BoostSettings.parse(boost, where="boost") if isinstance(boost, Mapping) else boost
+        asked = Asked(generate, curate, test, boosted, how.folds, how.metric)
+        made = synthetic_for(train, synthetic, model, asked, (shared.encoder, seed), store)
         return chosen(train, made, (shared, how, seed), store)
-
-
-def synthetic_for(
-    train: HumanDataset, given: Dataset | None, llm: LLM | None, asked: Asked, how: tuple[str, int]
-) -> Made:
-    """Return the synthetic rows to choose with: those given and those a language model writes, without repeats.
-
-    Args:
-        train: The human rows.
-        given: Rows written elsewhere.
-        llm: Who writes more, or None.
-        asked: How rows are written and curated.
-        how: The encoder that says how alike two texts are, and the seed.
-    """
-    from augtune.curation.base import curate
-    from augtune.generation.base import generate
-
-    encoder, seed = how
-    rows, cost = given, Cost()
-    dropped: list[Dropped] = []
-    if llm is not None:
-        wanted = usual_generator(train, encoder, seed) if asked.generate is None else asked.generate
-        made = generate(train, wanted, llm=llm, seed=seed)
-        rows = made.dataset if rows is None else rows + made.dataset
-        dropped, cost = list(made.dropped), made.cost
-    if rows is None or not len(rows):
-        return Made(None, tuple(dropped), cost)
-    usual = ["dedup"] if asked.test is None else ["dedup", "contamination"]
-    steps = usual if asked.curate is None else asked.curate
-    clean = curate(rows, steps, human=train, splits=Splits(train, None, asked.test), encoder=encoder)
-    kept = clean.dataset if len(clean.dataset) else None
-    return Made(kept, (*dropped, *clean.dropped), cost)
-
-
-def usual_generator(train: HumanDataset, encoder: str, seed: int) -> dict[str, Any]:
-    """Return the generator where nobody names one: rows follow need where classes are unbalanced.
-
-    Args:
-        train: Human rows.
-        encoder: Whose vectors say how well a class is found.
-        seed: Of the folds.
-    """
-    from augtune.choosing.boost import boosted, is_unbalanced
-    from augtune.training.probe import features
-
-    if not is_unbalanced(train):
-        return {"kind": "gpt3mix", "per_class": PER_CLASS}
-    total = PER_CLASS * len(train.labels)
-    return {"kind": "gpt3mix", "per_class": boosted(train, features(train, encoder), total, seed=seed)}
 
 
 def chosen(
@@ -185,10 +111,13 @@ def chosen(
     rows = Rows(train, made.rows, features(whole, settings.encoder))
     within = Within(store, encoder_content(settings.encoder), stop, store.listen)
     fitted = choose(Workshop(rows, settings, seed, within), choosing, usd=made.cost.usd)
-    if fitted.decision is None or not made.dropped:
+    if fitted.decision is None:
         return fitted
-    note = f"{len(made.dropped)} synthetic rows were dropped before anything was tried."
-    return replace(fitted, decision=replace(fitted.decision, notes=(*fitted.decision.notes, note)))
+    told = made.notes
+    if made.dropped:
+        told = (*told, f"{len(made.dropped)} synthetic rows were dropped before anything was tried.")
+    decision = replace(fitted.decision, notes=(*fitted.decision.notes, *told), boost=made.boost)
+    return replace(fitted, decision=decision)
 
 
 def _check(train: Any) -> None:
@@ -200,9 +129,9 @@ def _check(train: Any) -> None:
 
 
 def _model(llm: LLM | str | None, budget: str | None, cache: Path | None) -> LLM | None:
-    from augtune.llm.client import LLM
+    from augtune.experiment.tally import Tallied
 
-    return LLM(llm, budget=budget, cache=cache) if isinstance(llm, str) else llm
+    return Tallied(llm, budget=budget, cache=cache) if isinstance(llm, str) else llm
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from augtune.core.decision import Decision, LearningPoint
+from augtune.core.decision import Boost, BoostRound, Decision, LearningPoint
 from augtune.core.files import atomic_write
 from augtune.reporting import words
 from augtune.reporting.grid import Cell, Column, Grid, count_cell, number_cell, text_cell
@@ -86,6 +86,7 @@ def decision_parts(decision: Decision) -> dict[str, Any]:
         "learning_grid": _learning(decision),
         "needs": need_words(decision),
         "classes": _classes(decision),
+        "rounds": None if decision.boost is None else _rounds(decision.boost),
         "facts": _facts(decision),
     }
 
@@ -253,3 +254,30 @@ def _classes(decision: Decision) -> Grid:
     return Grid(
         "table-classes", "Share of each class's held-out human rows that is found.", columns, rows, sortable=False
     )
+
+
+def _kept(one: BoostRound, label: str) -> Cell:
+    kept = one.kept.get(label, 0)
+    return number_cell(kept, words.count(kept), f"of {one.asked.get(label, 0)}")
+
+
+def _rounds(boost: Boost) -> Grid:
+    """Return the rounds in which rows were written: what each class got, and what it came to."""
+    labels = list(boost.kept)
+    columns = [Column("Round"), *(Column(label, numeric=True) for label in labels)]
+    columns += [Column(name, numeric=True) for name in (boost.metric, "Measured gain", "Probability")]
+    rows = [
+        [
+            Cell(str(number), value=number),
+            *(_kept(one, label) for label in labels),
+            number_cell(one.score, words.number(one.score)), number_cell(one.gain, _points(one.gain)),
+            number_cell(one.probability, words.share(one.probability)),
+        ]
+        for number, one in enumerate(boost.rounds, start=1)
+    ]  # fmt: skip
+    foot = [text_cell("all"), *(count_cell(boost.kept[label]) for label in labels), *(text_cell("") for _ in range(3))]
+    caption = (
+        f"Rows kept of each class, of those asked for; {boost.metric} of a stand-in on held-out human rows, "
+        f"{words.number(boost.base_score)} before the first round, and the gain of each round in points."
+    )
+    return Grid("table-rounds", caption, columns, rows, [foot], sortable=False)
