@@ -22,6 +22,7 @@ CANDIDATES: Catalog[Candidate] = Catalog(
         "mix": Row(f"{_HOME}.mix:Mix", "All rows, a synthetic one counting a part of a human one."),
         "two_stage": Row(f"{_HOME}.recipes:TwoStage", "The top on synthetic rows first, then all on human ones."),
         "curriculum": Row(f"{_HOME}.recipes:Curriculum", "Synthetic rows first, human ones last."),
+        "quality": Row(f"{_HOME}.recipes:Quality", "Synthetic rows by how likely a checker finds their labels."),
         "imp": Row(f"{_HOME}.recipes:Imp", "Synthetic rows by quality over diversity."),
         "dimp": Row(f"{_HOME}.recipes:Dimp", "Synthetic rows by quality over own confidence."),
         "best_quality": Row(f"{_HOME}.best_quality:BestQuality", "The synthetic rows with the likeliest labels."),

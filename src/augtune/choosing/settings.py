@@ -27,6 +27,7 @@ DEFAULT_CANDIDATES: tuple[Any, ...] = (
     *({"kind": "mix", "weight": weight} for weight in (1.0, 0.5, 0.25, 0.1)),
     "two_stage",
     "curriculum",
+    "quality",
     "imp",
     "dimp",
     {"kind": "best_quality", "share": 0.5},

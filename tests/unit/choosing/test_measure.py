@@ -74,7 +74,7 @@ def test_poisoned_synthetic_rows_change_nothing_beyond_noise(seed):
     if verdict.take == "human only":
         return
     # what is taken all but leaves them out
-    assert verdict.name in ("mix 0.1", "imp", "dimp", "best_quality 0.5", "two_stage", "curriculum")
+    assert verdict.name in ("mix 0.1", "quality", "imp", "dimp", "best_quality 0.5", "two_stage", "curriculum")
     assert scores[verdict.name].mean() > scores["human_only"].mean() - 0.02
 
 

@@ -1,4 +1,4 @@
-"""Ways that are a recipe of their own: two stages, curriculum, and the weights of IMP and DIMP."""
+"""Ways that are a recipe of their own: two stages, curriculum, and weights by quality, IMP and DIMP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from augtune.embedding.probe import Probe
     from augtune.training.settings import TrainSettings
 
-__all__ = ["Curriculum", "Dimp", "Imp", "TwoStage"]
+__all__ = ["Curriculum", "Dimp", "Imp", "Quality", "TwoStage"]
 
 # The clamps of the recipes themselves.
 IMP_CLAMP = 10.0
@@ -49,6 +49,17 @@ class Curriculum(_Recipe):
     def stand_in(self, frozen: Frozen) -> Probe:
         """Return the regression on mostly human rows that stays near to that on the synthetic ones."""
         return frozen.fit(0.1, asked=Asked(towards=frozen.synthetic_only))
+
+
+class Quality(_Recipe):
+    """Weigh synthetic rows by checked quality alone, once."""
+
+    kind: ClassVar[str] = "quality"
+    tasks: ClassVar[tuple[TaskName, ...]] = ("single_label", "ordinal")
+
+    def stand_in(self, frozen: Frozen) -> Probe:
+        """Return the regression under these weights."""
+        return frozen.fit(frozen.quality)
 
 
 class Imp(_Recipe):
