@@ -349,7 +349,7 @@ def _tried(search: _Search, one: Posterior) -> Tried:
 def _because(verdict: Verdict, names: Sequence[str], settings: ChooseSettings) -> str:
     best = verdict.best
     if best is None:
-        return "there was nothing to compare human rows alone with"
+        return "nothing was compared with human rows alone"
     sure, likely = settings.decide.sure, settings.decide.likely
     if verdict.take == "alone":
         return f"{best.name} gains with a probability of {best.probability:.2f}, at least {sure:g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections import Counter
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from augtune.model.fitted import Fitted
     from augtune.training.settings import TrainSettings
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "seconds_of"]
 
 DROPPED = "dropped.jsonl"
 ROWS = "synthetic.jsonl"
 CARD = "README.md"
 PAGE = "decision.html"
+# Seconds in a unit of time.
+UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 def fit(
@@ -71,7 +74,9 @@ def fit(
         metavar="KEY=VALUE",
         help="How to choose, e.g. trainings=3 or 'exclude=[mix]'; may be repeated.",
     ),
-    time: float = typer.Option(None, "--time", metavar="SECONDS", help="Try nothing more after this time."),
+    time: str = typer.Option(
+        None, "--time", metavar="TIME", help="Try nothing more after this time: seconds, or e.g. 90s, 5m, 1h."
+    ),
     settings: list[str] = SET,
     seed: int = SEED,
     out: Path = typer.Option(..., "--out", metavar="MODEL", help="Folder to save the model in.", show_default=False),
@@ -103,7 +108,7 @@ def fit(
         held_out = human_splits(test, **columns, labels=human.labels).train.renamed("test")
         told = f"measured on {test}"
     check_place(out)
-    limits = [] if time is None else [f"max_seconds={time}"]
+    limits = [] if time is None else [f"max_seconds={seconds_of(time)}"]
     how = _How(encoder, steps, settings or (), [*(choose or ()), *limits], seed)
     model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=_beside(out, "cache.sqlite"))
     asked = _asked(per_class, boost or (), held_out, how.choose())
@@ -173,6 +178,17 @@ def _asked(per_class: int | None, boost: Sequence[str], test: HumanDataset | Non
     wanted = BoostSettings.parse(override({}, boost), where="boost") if boost else None
     generate = None if per_class is None else {"kind": "gpt3mix", "per_class": per_class}
     return Asked(generate, None, test, wanted, choose.folds, choose.metric)
+
+
+def seconds_of(time: str) -> float:
+    """Return the seconds of a length of time."""
+    from augtune.core.errors import SettingsError
+
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(s|m|min|h)?", time.strip())
+    seconds = 0.0 if found is None else float(found[1]) * UNITS[found[2] or "s"]
+    if seconds <= 0:
+        raise SettingsError(f"--time: expected seconds above 0, or a length such as 90s, 5m or 1h; got {time!r}")
+    return seconds
 
 
 def _beside(out: Path, what: str) -> Path:
@@ -260,7 +276,7 @@ def _finish(
     saved = keep(fitted, out)
     lines = [f"trained on {len(human)} human rows and {count} synthetic ones: {fitted}"]
     if fitted.decision is not None:
-        lines.append(str(fitted.decision))
+        lines += [str(fitted.decision), *fitted.decision.notes]
     if test is not None:
         metrics = BY_TASK.get(human.labels.task, DEFAULT_METRICS)
         lines.append(f"{told}:\n  {evaluate(fitted.predict(test), test, metrics)}")

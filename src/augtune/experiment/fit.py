@@ -58,7 +58,7 @@ def fit(
             given, they are written so though classes are balanced.
         curate: Steps that drop synthetic rows; by default dedup and, with test rows, contamination.
         test: Human rows that will be measured on: synthetic rows that repeat them, or nearly, are dropped.
-        settings: How every way trains; the recipe of them plays no part.
+        settings: How every way trains; without a recipe, since that is what is chosen.
         choose: What is compared, by what rule, at what cost: settings or a mapping.
         seed: Of everything that is drawn.
         folder: Where what is done is kept, so that the same call carries on if it is cut off; None: nowhere.
@@ -101,12 +101,21 @@ def chosen(
         how: How every way trains, how is chosen, and the seed.
         store: The run folder, claimed.
         stop: What ends a training before its last step, and the choice with it.
+
+    Raises:
+        SettingsError: If settings name a recipe, or are wrong otherwise.
+        DataError: If there are too few rows to compare ways of training.
     """
     from augtune.choosing.choose import choose
     from augtune.choosing.work import Rows, Within, Workshop
     from augtune.training.probe import features
 
     settings, choosing, seed = how
+    if settings.recipe.kind != "vanilla":
+        raise SettingsError(
+            f"recipe: {settings.recipe.kind}: how rows are used is what is chosen here; leave recipe out, or train by "
+            "it instead of choosing (--recipe, augtune.train)"
+        )
     whole = train if made.rows is None else train + made.rows
     rows = Rows(train, made.rows, features(whole, settings.encoder))
     within = Within(store, encoder_content(settings.encoder), stop, store.listen)

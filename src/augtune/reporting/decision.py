@@ -102,7 +102,8 @@ def _ends(interval: tuple[float, float]) -> str:
 
 def _lede(decision: Decision) -> str:
     if decision.take == "human only":
-        return f"Trained on the {decision.human:,} human rows alone: nothing else was likely enough to be better."
+        one = ", and distilled into one model" if decision.distilled else ""
+        return f"Trained on the {decision.human:,} human rows alone{one}: nothing else was likely enough to be better."
     return (
         f"Chosen: {decision.taken}. It should gain {_points(decision.gain)} points of {decision.metric} "
         f"{_ends(decision.interval)} over human rows alone."

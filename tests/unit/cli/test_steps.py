@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from augtune.cli.fit import seconds_of
 from augtune.cli.main import main
 from augtune.core.files import read_jsonl
 
@@ -75,6 +76,40 @@ def test_fit_by_a_recipe_chooses_nothing(files, tiny_encoder, capsys):
     assert capsys.readouterr().err == (
         "error: --recipe: it takes the place of choosing, so --choose and --time have no effect; leave them out\n"
     )
+
+
+@pytest.mark.parametrize("time", ["0", "soon", "5 days", "-3", "1e3"])
+def test_fit_refuses_a_time_that_is_none(files, capsys, time):
+    assert main(["fit", "train.csv", "--label", "label", "--out", "model", f"--time={time}"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: --time: expected seconds above 0, or a length such as 90s, 5m or 1h; got {time!r}\n"
+    )
+
+
+@pytest.mark.parametrize(("time", "seconds"), [("90", 90), ("90s", 90), ("0.5 m", 30), ("2min", 120), ("1.5h", 5400)])
+def test_a_time_may_have_a_unit(time, seconds):
+    assert seconds_of(time) == seconds
+
+
+def test_fit_refuses_a_recipe_among_the_settings(files, tiny_encoder, capsys):
+    arguments = ["fit", "train.csv", "--label", "label", "--encoder", tiny_encoder, "--out", "model"]
+    assert main([*arguments, "--set", "recipe=dimp"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "error: recipe: dimp: how rows are used is what is chosen here; leave recipe out, or train by it instead of "
+        "choosing (--recipe, augtune.train)\n"
+    )
+
+
+def test_fit_tells_the_notes_of_a_choice(files, tiny_encoder, capsys):
+    arguments = ["fit", "train.csv", "--label", "label", "--encoder", tiny_encoder, "--steps", "2", "--out", "model"]
+    assert main([*arguments, "--choose", "trainings=3", "--choose", "distill=true"]) == 0
+    out = capsys.readouterr().out
+    assert "\nchosen: human_only, distilled into one model · " in out
+    assert "\nNo way was trained on folds: the steps allowed leave none for short trainings.\n" in out
+    assert "\nThe model is one that learned the probabilities of the average" in out
+    card = (files / "model" / "README.md").read_text(encoding="utf-8")
+    assert "- The model is one that learned" in card
+    assert "distilled into one model" in (files / "model" / "decision.html").read_text(encoding="utf-8")
 
 
 def test_fit_leaves_written_rows_that_copy_a_test_row_out_and_says_so(files, tiny_encoder, capsys):
