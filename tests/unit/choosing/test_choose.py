@@ -204,9 +204,9 @@ def test_a_way_is_chosen_for_rows_with_several_labels(tiny_encoder, tmp_path):
     decision = fitted.decision
     one = "it is made for data.task single_label or ordinal"
     left = {way.name: way.because for way in decision.left_out}
-    assert left == dict.fromkeys(("contrastive", "quality", "imp", "dimp", "best_quality 0.5", "logit_adjusted"), one) | {
-        "balanced": left["balanced"]
-    }
+    assert left == dict.fromkeys(
+        ("contrastive", "quality", "imp", "dimp", "best_quality 0.5", "logit_adjusted"), one
+    ) | {"balanced": left["balanced"]}
     assert {way.name for way in decision.tried} >= {"probe", "mix 1", "mix 0.25", "two_stage", "curriculum"}
     assert {way.label: way.human for way in decision.classes} == human.counts()
     assert decision.learning
