@@ -16,7 +16,9 @@ from stand_in import StandIn
 PRICE_IN, PRICE_OUT = 0.40e-6, 1.60e-6  # of gpt-4.1-mini, as prices.toml has it
 FEW = {"complaint": 4, "praise": 16}
 BALANCED = {"complaint": 8, "praise": 8}
-QUICK = ["--steps", "2", "--choose", "trainings=1", "--choose", "folds={folds: 2, repeats: 1}"]
+QUICK = ["--steps", "2"]
+for setting in ("trainings=1", "candidates=[mix]", "learning=false", "folds={folds: 2, repeats: 1}"):
+    QUICK += ["--choose", setting]
 
 
 class Writer(StandIn):

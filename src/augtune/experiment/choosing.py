@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from augtune.experiment.arms import ArmPlan
     from augtune.training.running import Stop
 
-__all__ = ["AUTO", "choose_misfits", "chosen_stage", "read_choose"]
+__all__ = ["AUTO", "DECISION", "choose_misfits", "chosen_stage", "read_choose"]
 
 AUTO = "auto"
 DECISION = "decision.json"

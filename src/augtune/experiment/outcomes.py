@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from augtune.core.files import read_jsonl
+from augtune.core.files import read_json, read_jsonl
 from augtune.core.outcomes import Cost
 from augtune.core.tables import Predictions
 from augtune.evaluation.comparisons import Runs
+from augtune.experiment.choosing import DECISION
 from augtune.experiment.plan import ArmPlan
 from augtune.experiment.synthetic import ArmRows
 
@@ -64,6 +65,11 @@ class SeedRun:
         """Return a file or folder beside the model, or None if there is none."""
         path = None if self.folder is None else self.folder / name
         return path if path is not None and path.exists() else None
+
+    def decision(self) -> dict[str, Any] | None:
+        """Return what was tried to find its way of training, and what was taken; None where that was said."""
+        path = self.part(DECISION)
+        return None if path is None else dict(read_json(path))
 
     def weight_rows(self) -> list[dict[str, Any]]:
         """Return one row per weighed row: id, seed, weight, quality, diversity; none in recipes without weights."""

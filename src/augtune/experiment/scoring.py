@@ -135,6 +135,7 @@ def details_of(
         best = max(others, key=lambda outcome: sign * results["arms"][outcome.plan.name]["mean"][metrics[0].kind])
         limit = detectable(human.test, by_name[best.plan.name], by_name[plan.baseline_of(best.plan.name)])
         sentences.append(f"{repr(limit)[:1].upper()}{repr(limit)[1:]}.")
+    sentences += [sentence for outcome in outcomes for sentence in _chosen(outcome)]
     sentences += dict.fromkeys(str(outcome.search) for outcome in outcomes if outcome.search is not None)
     return {
         "schema": 1,
@@ -148,7 +149,7 @@ def details_of(
             "test": human.test.counts(),
         },
         "rows": {"train": len(human.train), "test": len(human.test)},
-        "arms": {outcome.plan.name: _arm_details(human, outcome) for outcome in outcomes},
+        "arms": {outcome.plan.name: _arm_details(human, outcome, plan.experiment.seeds) for outcome in outcomes},
         "verdict": sentences,
         "warnings": list(warnings),
         "environment": _environment(outcomes),
@@ -157,7 +158,7 @@ def details_of(
     }
 
 
-def _arm_details(human: HumanRows, outcome: ArmOutcome) -> dict[str, Any]:
+def _arm_details(human: HumanRows, outcome: ArmOutcome, seeds: Sequence[int]) -> dict[str, Any]:
     rows, labels = outcome.rows, human.test.labels
     confusion = sum(evaluate(one.predictions, human.test, resamples=0).confusion for one in outcome.by_seed)
     return {
@@ -169,8 +170,26 @@ def _arm_details(human: HumanRows, outcome: ArmOutcome) -> dict[str, Any]:
         "confusion": np.asarray(confusion).tolist(),
         "weights": _weights(outcome.by_seed),
         "model": outcome.by_seed[0].about,
+        **_decisions(outcome, seeds),
         **outcome.details,
     }
+
+
+def _decisions(outcome: ArmOutcome, seeds: Sequence[int]) -> dict[str, Any]:
+    """Return how each seed of an arm chose its way of training; nothing for an arm that says its way."""
+    made = [(seed, one.decision()) for seed, one in zip(seeds, outcome.by_seed, strict=True)]
+    found = [{"seed": seed, "decision": decision} for seed, decision in made if decision is not None]
+    return {"decisions": found} if found else {}
+
+
+def _chosen(outcome: ArmOutcome) -> list[str]:
+    """Return what an arm chose, in a sentence, if it did."""
+    made = Counter(one["chosen"] for run in outcome.by_seed if (one := run.decision()) is not None)
+    if not made:
+        return []
+    total = sum(made.values())
+    took = [name if total == 1 else f"{name} ({count} of {total} seeds)" for name, count in made.most_common()]
+    return [f"{outcome.plan.name} chose {', '.join(took)}."]
 
 
 def _by_reason(dropped: Sequence[Dropped]) -> dict[str, dict[str, int]]:

@@ -13,7 +13,17 @@ from augtune.reporting.grid import Cell, Column, Grid, count_cell, number_cell, 
 from augtune.reporting.pages import own, render, static
 from augtune.reporting.palette import css_variables
 
-__all__ = ["Bar", "bars_of", "decision_page", "decision_parts", "learning_words", "need_words", "plan_words"]
+__all__ = [
+    "Bar",
+    "bars_of",
+    "decision_page",
+    "decision_parts",
+    "ends_words",
+    "learning_words",
+    "need_words",
+    "plan_words",
+    "points_words",
+]
 
 # Ways drawn in the chart; the table has all.
 DRAWN = 12
@@ -91,13 +101,15 @@ def decision_parts(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _points(value: float) -> str:
+def points_words(value: float) -> str:
+    """Return a gain in points, with its sign."""
     text = words.number(100 * value, 1)
     return text if text.startswith("-") or float(text) == 0 else f"+{text}"
 
 
-def _ends(interval: tuple[float, float]) -> str:
-    return f"[{_points(interval[0])}, {_points(interval[1])}]"
+def ends_words(interval: tuple[float, float]) -> str:
+    """Return the interval of a gain in points."""
+    return f"[{points_words(interval[0])}, {points_words(interval[1])}]"
 
 
 def _lede(decision: Decision) -> str:
@@ -105,8 +117,8 @@ def _lede(decision: Decision) -> str:
         one = ", and distilled into one model" if decision.distilled else ""
         return f"Trained on the {decision.human:,} human rows alone{one}: nothing else was likely enough to be better."
     return (
-        f"Chosen: {decision.taken}. It should gain {_points(decision.gain)} points of {decision.metric} "
-        f"{_ends(decision.interval)} over human rows alone."
+        f"Chosen: {decision.taken}. It should gain {points_words(decision.gain)} points of {decision.metric} "
+        f"{ends_words(decision.interval)} over human rows alone."
     )
 
 
@@ -140,7 +152,7 @@ def bars_of(decision: Decision) -> list[Bar]:
         Bar(
             one.name, scale(one.interval[0]), scale(one.gain), scale(one.interval[1]),
             one.name in (decision.chosen, *decision.members),
-            f"{_points(one.gain)} {_ends(one.interval)}",
+            f"{points_words(one.gain)} {ends_words(one.interval)}",
         )
         for one in decision.tried[:DRAWN]
     ]  # fmt: skip
@@ -154,8 +166,8 @@ def _tried(decision: Decision) -> Grid:
         rows.append([
             Cell(one.name, one.about, one.name, prose=True),
             number_cell(one.score, words.number(one.score)),
-            number_cell(one.measured, _points(one.measured)),
-            number_cell(one.gain, _points(one.gain), _ends(one.interval), strong=one.name == decision.chosen),
+            number_cell(one.measured, points_words(one.measured)),
+            number_cell(one.gain, points_words(one.gain), ends_words(one.interval), strong=one.name == decision.chosen),
             number_cell(one.probability, words.share(one.probability)),
             number_cell(one.rung, str(one.rung)), count_cell(one.steps),
             number_cell(one.seconds, words.duration(one.seconds)),
@@ -178,12 +190,12 @@ def learning_words(decision: Decision) -> list[str]:
         if half is None:
             continue
         low, high = half.interval
-        loss = f"half of the {name} cost {_points(half.gain)} points {_ends(half.interval)}"
+        loss = f"half of the {name} cost {points_words(half.gain)} points {ends_words(half.interval)}"
         if high < 0:
             told.append(f"More {name} would probably help: {loss} against all of them.")
         elif low > 0:
             told.append(f"More {name} would hardly help: with {name.replace('rows', 'rows cut to half')} it was better "
-                        f"by {_points(half.gain)} points {_ends(half.interval)}.")  # fmt: skip
+                        f"by {points_words(half.gain)} points {ends_words(half.interval)}.")  # fmt: skip
         else:
             told.append(f"Whether more {name} would help cannot be told: {loss} against all of them.")
     if told:
@@ -224,11 +236,11 @@ def _learning_name(one: LearningPoint) -> Cell:
 
 
 def _learning_cells(one: LearningPoint) -> list[Cell]:
-    less = "" if one.share == 1 else _points(one.gain)
+    less = "" if one.share == 1 else points_words(one.gain)
     return [
         number_cell(one.share, words.share(one.share)), count_cell(one.count),
         number_cell(one.score, words.number(one.score)),
-        number_cell(one.gain, less, "" if one.share == 1 else _ends(one.interval)),
+        number_cell(one.gain, less, "" if one.share == 1 else ends_words(one.interval)),
     ]  # fmt: skip
 
 
@@ -271,7 +283,7 @@ def _rounds(boost: Boost) -> Grid:
         [
             Cell(str(number), value=number),
             *(_kept(one, label) for label in labels),
-            number_cell(one.score, words.number(one.score)), number_cell(one.gain, _points(one.gain)),
+            number_cell(one.score, words.number(one.score)), number_cell(one.gain, points_words(one.gain)),
             number_cell(one.probability, words.share(one.probability)),
         ]
         for number, one in enumerate(boost.rounds, start=1)

@@ -22,6 +22,7 @@ class Cell:
         strong: Set apart as the best of its column.
         depth: Shade of the cell, in [0, 1]; None for none.
         prose: Text of unknown language and length: its own direction, broken anywhere.
+        link: A page beside this one that it leads to; empty for none.
     """
 
     text: str
@@ -31,6 +32,7 @@ class Cell:
     strong: bool = False
     depth: float | None = None
     prose: bool = False
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

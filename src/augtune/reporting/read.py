@@ -195,6 +195,10 @@ class RunView:
         """Return an arm's answers to the test rows; empty if they were not kept."""
         return list(self._rows(PredictionRecord, "predictions", arm, f"seed-{seed}.jsonl"))
 
+    def model_folder(self, arm: str, seed: int) -> Path:
+        """Return where the model of an arm with a seed is, if it was kept."""
+        return self.folder / "models" / re.sub(r"[^\w .+-]", "_", arm) / f"seed-{seed}"
+
     def experiment_text(self) -> str:
         """Return the experiment file as resolved, or an empty text if it is gone."""
         path = self.folder / "experiment.yaml"

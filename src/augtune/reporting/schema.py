@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from augtune.core.decision import Decision
 from augtune.core.errors import DataError
 from augtune.core.labels import Labels
 
@@ -27,6 +28,7 @@ __all__ = [
     "Routing",
     "RoutingCurve",
     "RowRecord",
+    "SeedDecision",
     "SeedResults",
     "WeightRecord",
     "WeightSummary",
@@ -157,6 +159,13 @@ class Routing(_Record):
     checked: dict[str, Any] | None = None
 
 
+class SeedDecision(_Record):
+    """How one seed of an arm chose its way of training."""
+
+    seed: int
+    decision: Decision
+
+
 class ArmDetails(_Record):
     """One arm of ``details.json``."""
 
@@ -171,6 +180,7 @@ class ArmDetails(_Record):
     model: str = ""
     routing: Routing | None = None
     costs: dict[str, Any] = Field(default_factory=dict)
+    decisions: list[SeedDecision] = Field(default_factory=list)
 
 
 class HumanCounts(_Record):
