@@ -186,6 +186,39 @@ def _write_results(folder: Path, arms: dict) -> None:
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
+def _decisions() -> list[dict]:
+    """Return what each seed chose: of three ways, one of which has a hostile name."""
+    made = []
+    for place, seed in enumerate(SEEDS):
+        gain = 0.031 - 0.01 * place
+        tried = [
+            _tried("dimp", gain, 1, 0.97 - 0.1 * place),
+            _tried(f"mix {NASTY[0]}", 0.004, 0, 0.58),
+            _tried("two_stage", -0.012, 0, 0.22),
+        ]
+        taken = place < 2
+        made.append({
+            "seed": seed,
+            "decision": {
+                "chosen": "dimp" if taken else "human_only", "take": "alone" if taken else "human only",
+                "members": ["dimp", "dimp"] if taken else ["human_only", "human_only"],
+                "because": f"dimp gains with a probability of {0.97 - 0.1 * place:.2f}", "metric": "macro-F1",
+                "gain": gain if taken else 0.0, "interval": [gain - 0.02, gain + 0.02] if taken else [0.0, 0.0],
+                "probability": 0.97 - 0.1 * place if taken else 0.0, "human": 120, "synthetic": 2900, "held_back": 640.5,
+                "folds": 5, "repeats": 2, "tried": tried, "left_out": [], "base_score": 0.71, "steps": 1700,
+                "trainings": 5.7, "seconds": 312.0 + place, "usd": 0.41, "seed": seed,
+            },
+        })  # fmt: skip
+    return made
+
+
+def _tried(name: str, gain: float, rung: int, probability: float) -> dict:
+    return {
+        "name": name, "about": "A way of training", "rung": rung, "score": 0.71 + gain, "measured": 1.4 * gain,
+        "gain": gain, "interval": [gain - 0.02, gain + 0.02], "probability": probability, "steps": 300, "seconds": 31.5,
+    }  # fmt: skip
+
+
 def _write_details(folder: Path, arms: dict, details: dict, made: tuple[list[dict], list[dict]]) -> None:
     kept, dropped = made
     synthetic = {label: sum(row["label"] == label for row in kept) for label in LABELS}
@@ -204,6 +237,7 @@ def _write_details(folder: Path, arms: dict, details: dict, made: tuple[list[dic
             "shortfall": {"refund": 3} if used else {},
             "weights": weights if arm == "dimp" else None,
             "routing": routing_details() if arm == "two-stage" else None,
+            "decisions": _decisions() if arm == "dimp" else [],
         }
     best, base = arms["dimp"], arms[ARMS[0]]
     gain = 100 * (best["mean"]["macro_f1"] - base["mean"]["macro_f1"])
@@ -255,6 +289,9 @@ def write_run_folder(folder: Path, *, rows: int = 3000, seed: int = 0) -> Path:
         for row in kept for one in SEEDS
     ]  # fmt: skip
     _dump(folder / "data" / "dimp" / "weights.jsonl", weights)
+    page = folder / "models" / "dimp" / "seed-0" / "decision.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("<!DOCTYPE html><title>why</title>", encoding="utf-8")
     _write_results(folder, arms)
     _write_details(folder, arms, details, (kept, dropped))
     text = "name: helpdesk\nseeds: [0, 1, 2]\narms:\n  human only: {generate: null}\n  'a </code><script>': {}\n"

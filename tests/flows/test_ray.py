@@ -47,12 +47,14 @@ def task(tmp_path_factory):
 
 
 def source(task, encoder, **changes):
-    """Two kinds of arms: of rows made on a worker, and of a recipe with checkers that two arms share."""
+    """Arms of rows made on a worker, of a recipe with checkers that two arms share, and one that chooses its way."""
+    auto = {"kind": "auto", "candidates": ["mix"], "folds": {"folds": 2, "repeats": 1}, "trainings": 3}
     arms = {
         "human only": {"generate": None, "curate": None},
         "eda": {"generate": {"kind": "eda", "per_class": 4}},
         "dimp": {"train": {"recipe": "dimp"}},
         "imp": {"train": {"recipe": "imp"}},
+        "auto": {"train": {"recipe": auto}},
     }
     ray = {"cpus": 1, **changes.pop("ray", {})}
     return experiment(task, encoder, **{"arms": arms, "ray": ray, "seeds": [0], **changes})
@@ -121,6 +123,7 @@ def test_a_cluster_gives_the_results_of_one_process_though_a_worker_is_killed(
     where = [event["where"] for event in read_jsonl(found.folder / "events.jsonl") if event["event"] == "worked"]
     assert len(set(where)) >= 2
     assert not any(str(killed[0]) in one for one in where)
+    assert "What was tried" in (found.folder / "models" / "auto" / "seed-0" / "decision.html").read_text("utf-8")
     assert not (found.folder / ".ray").exists()
     assert not list(found.folder.rglob("*.part"))
     logs = [path for path in Path(_session()).rglob("*") if path.is_file()]

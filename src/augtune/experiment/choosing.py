@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from augtune.choosing.settings import ChooseSettings
 from augtune.core.dataset import Dataset, HumanDataset
+from augtune.core.errors import StorageError
 from augtune.core.files import write_json, write_jsonl
+from augtune.core.outcomes import Cost
 from augtune.core.task import TaskName, unfit
 from augtune.evaluation.metrics import metrics_of
 from augtune.experiment.content import VERSION, encoder_content
@@ -19,13 +24,16 @@ from augtune.experiment.writing import Made
 
 if TYPE_CHECKING:
     from augtune.experiment.arms import ArmPlan
-    from augtune.training.running import Stop
+    from augtune.experiment.work import Crew
+    from augtune.training.running import Running, Stop
+    from augtune.training.settings import TrainSettings
 
-__all__ = ["AUTO", "DECISION", "choose_misfits", "chosen_stage", "read_choose"]
+__all__ = ["AUTO", "DECISION", "ChooseWork", "choose_misfits", "chosen_stage", "read_choose"]
 
 AUTO = "auto"
 DECISION = "decision.json"
 PAGE = "decision.html"
+WORK = "choice"
 
 # Trainings in this process share torch's random state, so one choice is made at a time.
 _ONE_AT_A_TIME = Lock()
@@ -57,39 +65,50 @@ def choose_misfits(choose: ChooseSettings | None, task: TaskName) -> list[str]:
     return [] if task in metric.tasks else [unfit(f"recipe auto: metric {metric.kind}", metric.tasks, task)]
 
 
-def chosen_stage(
-    store: RunFolder,
-    arm: ArmPlan,
-    rows: tuple[HumanDataset, Dataset],
-    seed: int,
-    stop: Stop | None,
-    *,
-    whole: bool = True,
-) -> Stage:
-    """Return the stage whose model is that of the way that was chosen; its trainings are stages of their own.
+@dataclass(frozen=True)
+class ChooseWork:
+    """A choice with all its trainings.
 
     Args:
-        store: The run folder, claimed.
-        arm: The arm, whose ``choose`` is given.
-        rows: The human training rows, and these with the synthetic ones.
-        seed: Of the training.
-        stop: What ends a training before its last step, and the run with it.
-        whole: Do it again if the weights of its model were removed.
+        human: The human training rows.
+        made: The synthetic ones, and what they cost.
+        settings: How every way trains.
+        choose: How is chosen.
+        seed: Its seed.
+        about: What it is called.
     """
-    human, dataset = rows
-    about = f"{arm.name} · seed {seed}"
-    if arm.choose is None:
-        raise ValueError(f"arm {arm.name!r} has nothing to choose")
-    choose = arm.choose
 
-    def make(folder: Path) -> dict[str, Any]:
+    human: HumanDataset
+    made: Made
+    settings: TrainSettings
+    choose: ChooseSettings
+    seed: int
+    about: str
+
+    def do(self, folder: Path, running: Running) -> dict[str, Any]:
+        """Choose in a folder of its own and write the files into another; return the notes.
+
+        What is done stays beside the checkpoints for as long as the choice is not made, so that it is carried on where
+        the machines share the run folder. Another process that is still at it there is left alone.
+        """
+        with ExitStack() as until:
+            store = None
+            if running.folder is not None:
+                store = RunFolder(running.folder / WORK, "choice")
+                try:
+                    until.enter_context(store.claimed())
+                except StorageError:
+                    store = None
+            if store is None:
+                store = RunFolder(Path(until.enter_context(TemporaryDirectory(prefix="augtune-"))), "choice")
+            return self.within(store, folder, running.stop, running.on_note or (lambda sentence: None))
+
+    def within(self, store: RunFolder, folder: Path, stop: Stop | None, note: Callable[[str], None]) -> dict[str, Any]:
+        """Choose with the trainings kept in a run folder; write model, decision and page and return the notes."""
         from augtune.core.errors import ExtraError
         from augtune.reporting.decision import decision_page
 
-        synthetic = dataset.synthetic()
-        made = Made(synthetic if len(synthetic) else None)
-        with _ONE_AT_A_TIME:
-            fitted = chosen(human, made, (arm.settings, choose, seed), store, stop)
+        fitted = chosen(self.human, self.made, (self.settings, self.choose, self.seed), store, stop)
         fitted.save(folder / "model")
         if fitted.history:
             write_jsonl(folder / "history.jsonl", fitted.history)
@@ -97,10 +116,10 @@ def chosen_stage(
             raise ValueError("a choice without a decision")
         write_json(folder / DECISION, fitted.decision.to_json())
         try:
-            decision_page(fitted.decision, folder / "model" / PAGE, title=about)
+            decision_page(fitted.decision, folder / "model" / PAGE, title=self.about)
         except ExtraError as error:
-            store.event("note", stage="train", about=about, message=f"no {PAGE}: {error}")
-        store.event("note", stage="train", about=about, message=str(fitted.decision).splitlines()[0])
+            note(f"no {PAGE}: {error}")
+        note(str(fitted.decision).splitlines()[0])
         return {
             "seconds": fitted.decision.seconds,
             "about": fitted.name,
@@ -111,11 +130,50 @@ def chosen_stage(
             "effective_share": None,
         }
 
+
+def chosen_stage(
+    store: RunFolder,
+    arm: ArmPlan,
+    rows: tuple[HumanDataset, Dataset, Cost],
+    seed: int,
+    by: tuple[Stop | None, Crew | None],
+    *,
+    whole: bool = True,
+) -> Stage:
+    """Return the stage whose model is that of the way that was chosen; its trainings are stages of their own.
+
+    Args:
+        store: The run folder, claimed.
+        arm: The arm, whose ``choose`` is given.
+        rows: The human training rows, these with the synthetic ones, and what the latter cost.
+        seed: Of the training.
+        by: What ends a training before its last step, and the run with it; and who does the work, the whole choice as
+            one piece. None: nothing, and this process.
+        whole: Do it again if the weights of its model were removed.
+    """
+    human, dataset, cost = rows
+    about = f"{arm.name} · seed {seed}"
+    if arm.choose is None:
+        raise ValueError(f"arm {arm.name!r} has nothing to choose")
+    synthetic = dataset.synthetic()
+    made = Made(synthetic if len(synthetic) else None, cost=cost)
+    work = ChooseWork(human, made, arm.settings, arm.choose, seed, about)
+    stop, crew = by
+
+    def note(sentence: str) -> None:
+        store.event("note", stage="train", about=about, message=sentence)
+
+    def make(folder: Path) -> dict[str, Any]:
+        if crew is not None:
+            return dict(crew.do(work, folder, about, note))
+        with _ONE_AT_A_TIME:
+            return work.within(store, folder, stop, note)
+
     key = {
         "version": VERSION,
         "rows": dataset.fingerprint,
         "settings": arm.settings.to_key(),
-        "choose": choose.to_json(),
+        "choose": arm.choose.to_json(),
         "encoder": encoder_content(arm.settings.encoder),
         "seed": seed,
     }

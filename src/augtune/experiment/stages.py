@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError
 from augtune.core.files import read_json, read_jsonl
+from augtune.core.outcomes import Cost
 from augtune.core.tables import Predictions
 from augtune.experiment.choosing import chosen_stage
 from augtune.experiment.content import VERSION, encoder_content, model_content
@@ -79,8 +80,9 @@ class Stages:
         """Return the arm's model for one seed, trained and tested."""
         dataset = rows.training_rows(self.human.train)
         about = f"{arm.name} · seed {seed}"
-        train = self._train(arm, dataset, seed, about, whole=self._keeps)
-        self._again[train.folder] = lambda: self._train(arm, dataset, seed, about, whole=True)
+        given = dataset, rows.cost
+        train = self._train(arm, given, seed, about, whole=self._keeps)
+        self._again[train.folder] = lambda: self._train(arm, given, seed, about, whole=True)
         predictions, file = self._predicted(train, self.human.test, about)
         return SeedRun(predictions, file, train.notes, train.key, train.folder)
 
@@ -153,9 +155,11 @@ class Stages:
             return ready
         return Fitted.load(folder / "model")
 
-    def _train(self, arm: ArmPlan, dataset: Dataset, seed: int, about: str, *, whole: bool) -> Stage:
+    def _train(self, arm: ArmPlan, given: tuple[Dataset, Cost], seed: int, about: str, *, whole: bool) -> Stage:
+        dataset, cost = given
         if arm.choose is not None:
-            return chosen_stage(self.store, arm, (self.human.train, dataset), seed, self._stop, whole=whole)
+            known = self.human.train, dataset, cost
+            return chosen_stage(self.store, arm, known, seed, (self._stop, self._crew), whole=whole)
         checkers, checker_seconds = self._checkers(arm, dataset, seed)
 
         def make(folder: Path) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def test_report_has_its_sections_in_order(page):
         "Verdict",
         "Arms",
         "Differences",
+        "Choices",
         "Learning curves",
         "Labels",
         "Generators",
