@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from augtune.core.decision import Decision, Tried
@@ -65,24 +63,19 @@ class Choices:
     tried: Grid
 
 
-def choices_of(view: RunView, out: Path) -> list[Choices]:
-    """Return the choices of all arms that chose.
-
-    Args:
-        view: The run.
-        out: Where the page that shows them will be, for links to pages in the run folder.
-    """
+def choices_of(view: RunView) -> list[Choices]:
+    """Return the choices of all arms that chose."""
     found = [(place, arm, view.arm_details(arm).decisions) for place, arm in enumerate(view.arms)]
-    return [_choices(view, arm, place, made, out) for place, arm, made in found if made]
+    return [_choices(view, arm, place, made) for place, arm, made in found if made]
 
 
-def _choices(view: RunView, arm: str, place: int, made: Sequence[SeedDecision], out: Path) -> Choices:
+def _choices(view: RunView, arm: str, place: int, made: Sequence[SeedDecision]) -> Choices:
     lines = _lines([one.decision for one in made])
     scale = _Scale.of(lines[:DRAWN])
     return Choices(
         arm,
         _lede([one.decision for one in made]),
-        _seeds(view, arm, place, made, out),
+        _seeds(view, arm, place, made),
         tuple(line.drawn(scale) for line in lines[:DRAWN]),
         scale.at(0.0),
         _tried(place, lines, len(made)),
@@ -108,7 +101,7 @@ def _seed_words(count: int) -> str:
     return "1 seed" if count == 1 else f"{count} seeds"
 
 
-def _seeds(view: RunView, arm: str, place: int, made: Sequence[SeedDecision], out: Path) -> Grid:
+def _seeds(view: RunView, arm: str, place: int, made: Sequence[SeedDecision]) -> Grid:
     columns = [Column("Seed"), Column("Chosen"), Column("Probability of a gain", numeric=True)]
     columns += [Column(name, numeric=True) for name in ("Expected gain", "Ways tried", "Trainings", "Time")]
     columns.append(Column("Why"))
@@ -127,19 +120,16 @@ def _seeds(view: RunView, arm: str, place: int, made: Sequence[SeedDecision], ou
             count_cell(len(decision.tried)),
             number_cell(decision.trainings, words.number(decision.trainings, 1)),
             number_cell(decision.seconds, words.duration(decision.seconds)),
-            Cell(f"{decision.because[:1].upper()}{decision.because[1:]}.", prose=True, link=_link(view, arm, one, out)),
+            Cell(f"{decision.because[:1].upper()}{decision.because[1:]}.", prose=True, link=_link(view, arm, one)),
         ])  # fmt: skip
     caption = f"{arm}: what each seed chose. Rows are human and synthetic ones; gains are in points, after shrinkage."
     return Grid(f"table-choices-{place}", caption, columns, rows, sortable=False)
 
 
-def _link(view: RunView, arm: str, one: SeedDecision, out: Path) -> str:
-    """Return where the seed's page is, as seen from this one; nothing if it is not there, or not below this one."""
+def _link(view: RunView, arm: str, one: SeedDecision) -> str:
+    """Return where the seed's page is in the run folder, where the report is too; nothing if it is not there."""
     page = view.model_folder(arm, one.seed) / PAGE
-    if not page.is_file():
-        return ""
-    place = Path(os.path.relpath(page.resolve(), out.resolve().parent))
-    return "" if ".." in place.parts or place.is_absolute() else place.as_posix()
+    return page.relative_to(view.folder).as_posix() if page.is_file() else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def report(run: Path | str | HasFolder, out: Path | str | None = None) -> Path:
     """
     view = read_run(run)
     path = view.folder / "report.html" if out is None else Path(out)
-    page = _page(view, path)
+    page = _page(view)
     with atomic_write(path, binary=True) as stream:
         # half a surrogate pair, which JSON can hold and UTF-8 cannot, becomes a question mark
         stream.write(page.encode("utf-8", errors="replace"))
@@ -73,7 +73,7 @@ def embedded_json(value: Any) -> Markup:
     return Markup(text)  # nothing left in it that HTML would read as markup  # nosec B704
 
 
-def _page(view: RunView, out: Path) -> str:
+def _page(view: RunView) -> str:
     script = "\n".join(static(name) for name in SCRIPTS)
     plotly = need("plotly.offline", extra="report", to="draw the report").get_plotlyjs()
     styles = arm_styles(view.arms, view.baseline)
@@ -85,7 +85,7 @@ def _page(view: RunView, out: Path) -> str:
         "styles": styles,
         "charts": charts,
         **sections,
-        "choices": choices_of(view, out),
+        "choices": choices_of(view),
         "css": own(static("report.css")),
         "light": css_variables(dark=False),
         "dark": css_variables(dark=True),
