@@ -276,7 +276,7 @@ def _finish(
     saved = keep(fitted, out)
     lines = [f"trained on {len(human)} human rows and {count} synthetic ones: {fitted}"]
     if fitted.decision is not None:
-        lines += [str(fitted.decision), *fitted.decision.notes]
+        lines += [str(fitted.decision), *(note for note in fitted.decision.notes if note not in made.notes)]
     if test is not None:
         metrics = BY_TASK.get(human.labels.task, DEFAULT_METRICS)
         lines.append(f"{told}:\n  {evaluate(fitted.predict(test), test, metrics)}")
