@@ -113,19 +113,20 @@ def rows_of(results: dict[str, Any]) -> list[str]:
 
 
 def summary(everything: list[dict[str, Any]]) -> list[str]:
-    """Return, for each arm, its mean difference to human rows only over the tasks, and how often it is sure."""
-    lines = ["| arm | tasks | mean difference | better beyond chance | worse beyond chance |", "|---|--:|--:|--:|--:|"]
-    for arm in [*HUMAN, *SYNTHETIC, AUTO]:
-        found = [
-            row for results in everything for row in results["comparisons"]
-            if row["arm"] == arm and row["metric"] == "macro_f1"
-        ]  # fmt: skip
-        if not found:
-            continue
-        sure = [row["difference"] for row in found if row["p_adjusted"] < 0.05]
-        mean = statistics.mean(row["difference"] for row in found)
-        better, worse = sum(one > 0 for one in sure), sum(one < 0 for one in sure)
-        lines.append(f"| {arm} | {len(found)} | {100 * mean:+.1f} | {better} | {worse} |")
+    """Return, for each arm, its difference to human rows only on each task, in points, and their mean."""
+    tasks = [results["name"] for results in everything]
+    lines = [f"| arm | {' | '.join(tasks)} | mean |", f"|---|{'--:|' * (len(tasks) + 1)}"]
+    for arm in [BASELINE, *HUMAN, *SYNTHETIC, AUTO]:
+        cells, gains = [], []
+        for results in everything:
+            found = [row for row in results["comparisons"] if row["arm"] == arm and row["metric"] == "macro_f1"]
+            gains += [100 * row["difference"] for row in found]
+            cells.append(f"{gains[-1]:+.1f}{'*' if found[0]['p_adjusted'] < 0.05 else ''}" if found else "")
+        if gains:
+            lines.append(f"| {arm} | {' | '.join(cells)} | {statistics.mean(gains):+.1f} |")
+        elif arm == BASELINE and len(lines) == 2:
+            scores = [f"{100 * results['arms'][arm]['mean']['macro_f1']:.1f}" for results in everything]
+            lines.append(f"| {arm} | {' | '.join(scores)} | |")
     return lines
 
 
@@ -168,7 +169,8 @@ def main() -> None:
     print("| task | arm | macro-F1 | difference | p | rows | seconds |\n|---|---|---|--:|--:|--:|--:|")
     for results in done:
         print("\n".join(rows_of(results)))
-    print("\n" + "\n".join(summary(done)))
+    print("\nMacro-F1 of human rows only, differences to it in points; *: beyond chance (p < 0.05 after correction)\n")
+    print("\n".join(summary(done)))
 
 
 if __name__ == "__main__":
