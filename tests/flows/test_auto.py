@@ -12,6 +12,7 @@ from augtune.experiment.check import check
 from augtune.experiment.plan import read_plan
 from augtune.experiment.run import run
 from augtune.model.fitted import Fitted
+from flows.several import tags_experiment, write_tags
 from flows.small import experiment, write_task
 
 AUTO = {
@@ -94,6 +95,39 @@ def test_the_plan_says_what_is_compared_and_counts_its_trainings(task, tiny_enco
 def test_the_plan_says_that_an_average_is_distilled(task, tiny_encoder):
     told = plan_text(check(choosing(task, tiny_encoder, distill=True)))
     assert "at most 6 trainings of 3 steps, the last of which distils the average into one model" in told
+
+
+def test_what_needs_validation_rows_is_refused_before_anything_runs(task, tiny_encoder):
+    values = choosing(task, tiny_encoder)
+    values["data"]["validation"] = "all of test"
+    values["arms"]["auto"]["train"]["keep"] = "best"
+    with pytest.raises(SettingsError) as found:
+        check(values)
+    assert list(found.value.problems) == [
+        "arms.auto: train: keep: best needs validation rows, and a choice uses none: it judges by folds of the "
+        "training rows; leave it out"
+    ]
+
+
+def test_a_metric_of_another_task_is_refused_before_anything_runs(tmp_path, tiny_encoder):
+    values = tags_experiment(write_tags(tmp_path), tiny_encoder)
+    values["arms"] = {"human only": {}, "auto": {"train": {"recipe": {"kind": "auto", "metric": "mcc"}}}}
+    with pytest.raises(SettingsError) as found:
+        check(values)
+    assert list(found.value.problems) == [
+        "arms.auto: recipe auto: metric mcc: made for data.task single_label or ordinal; here it is multi_label"
+    ]
+
+
+def test_an_arm_of_rows_with_several_labels_is_chosen(tmp_path, tiny_encoder):
+    values = tags_experiment(write_tags(tmp_path), tiny_encoder, seeds=[0], inspect=None)
+    how = {**AUTO, "candidates": ["two_stage"], "trainings": 1, "average": False}
+    values["arms"] = {"human only": {}, "auto": {"train": {"recipe": how}}}
+    found = run(values, out=tmp_path)
+    model = Fitted.load(found.folder / "models" / "auto" / "seed-0")
+    assert model.labels.has_many
+    assert {one.name for one in model.decision.tried} == {"two_stage"}
+    assert 0 <= found.arms["auto"]["mean"]["macro_f1"] <= 1
 
 
 def test_wrong_keys_are_told_at_their_place(task, tiny_encoder):

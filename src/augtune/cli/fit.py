@@ -93,6 +93,7 @@ def fit(
     from augtune.cli.inputs import human_splits, language_model, synthetic_rows
     from augtune.cli.steps import check_place
     from augtune.core.errors import SettingsError
+    from augtune.experiment.fit import check_choosable
 
     if recipe is not None and (choose or time is not None):
         raise SettingsError(
@@ -110,6 +111,8 @@ def fit(
     check_place(out)
     limits = [] if time is None else [f"max_seconds={seconds_of(time)}"]
     how = _How(encoder, steps, settings or (), [*(choose or ()), *limits], seed)
+    if recipe is None:
+        check_choosable(how.train())
     model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=_beside(out, "cache.sqlite"))
     asked = _asked(per_class, boost or (), held_out, how.choose())
     rows = None if synthetic is None else synthetic_rows(synthetic, human, separator=separator)

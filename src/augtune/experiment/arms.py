@@ -304,5 +304,5 @@ def misfits(arm: ArmPlan, task: TaskName) -> list[str]:
     parts = [(f"generate: {one.kind}", one.tasks) for one in arm.generators]
     parts += [(f"curate: {one.kind}", one.tasks) for one in arm.steps]
     found = [unfit(who, tasks, task) for who, tasks in parts if task not in tasks]
-    found += choose_misfits(arm.choose, task)
+    found += choose_misfits(arm.choose, arm.settings, task)
     return [*found, *(f"train: {line}" for line in arm.settings.misfits(task))]

@@ -18,7 +18,7 @@ from augtune.core.outcomes import Cost
 from augtune.core.task import TaskName, unfit
 from augtune.evaluation.metrics import metrics_of
 from augtune.experiment.content import VERSION, encoder_content
-from augtune.experiment.fit import chosen
+from augtune.experiment.fit import chosen, unchoosable
 from augtune.experiment.store import RunFolder, Stage
 from augtune.experiment.writing import Made
 
@@ -57,12 +57,13 @@ def read_choose(train: Mapping[str, Any], *, where: str) -> tuple[dict[str, Any]
     return {key: value for key, value in train.items() if key != "recipe"}, ChooseSettings.parse(rest, where=where)
 
 
-def choose_misfits(choose: ChooseSettings | None, task: TaskName) -> list[str]:
-    """Return that the metric of a choice is not made for the task of the data, if so."""
+def choose_misfits(choose: ChooseSettings | None, settings: TrainSettings, task: TaskName) -> list[str]:
+    """Return what stands against a choice: its metric and the task of the data, settings that it cannot have."""
     if choose is None:
         return []
     (metric,) = metrics_of([choose.metric])
-    return [] if task in metric.tasks else [unfit(f"recipe auto: metric {metric.kind}", metric.tasks, task)]
+    found = [] if task in metric.tasks else [unfit(f"recipe auto: metric {metric.kind}", metric.tasks, task)]
+    return [*found, *(f"train: {line}" for line in unchoosable(settings))]
 
 
 @dataclass(frozen=True)

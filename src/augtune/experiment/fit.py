@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from augtune.training.running import Stop
     from augtune.training.settings import TrainSettings
 
-__all__ = ["chosen", "fit"]
+__all__ = ["check_choosable", "chosen", "fit", "unchoosable"]
 
 
 def fit(
@@ -76,6 +76,7 @@ def fit(
     shared = (settings or TrainSettings()).changed(**overrides)
     how = choose if isinstance(choose, ChooseSettings) else ChooseSettings.parse(choose or {}, where="choose")
     _check(train)
+    check_choosable(shared)
     if budget is not None and not isinstance(llm, str):
         raise SettingsError("budget: goes with a model that is named, llm='PROVIDER/MODEL'; an LLM has its own")
     with _kept(folder) as store:
@@ -103,7 +104,7 @@ def chosen(
         stop: What ends a training before its last step, and the choice with it.
 
     Raises:
-        SettingsError: If settings name a recipe, or are wrong otherwise.
+        SettingsError: If settings name a recipe or need validation rows, or are wrong otherwise.
         DataError: If there are too few rows to compare ways of training.
     """
     from augtune.choosing.choose import choose
@@ -111,11 +112,7 @@ def chosen(
     from augtune.training.probe import features
 
     settings, choosing, seed = how
-    if settings.recipe.kind != "vanilla":
-        raise SettingsError(
-            f"recipe: {settings.recipe.kind}: how rows are used is what is chosen here; leave recipe out, or train by "
-            "it instead of choosing (--recipe, augtune.train)"
-        )
+    check_choosable(settings)
     whole = train if made.rows is None else train + made.rows
     rows = Rows(train, made.rows, features(whole, settings.encoder))
     within = Within(store, encoder_content(settings.encoder), stop, store.listen)
@@ -127,6 +124,33 @@ def chosen(
         told = (*told, f"{len(made.dropped)} synthetic rows were dropped before anything was tried.")
     decision = replace(fitted.decision, notes=(*fitted.decision.notes, *told), boost=made.boost)
     return replace(fitted, decision=decision)
+
+
+def check_choosable(settings: TrainSettings) -> None:
+    """Refuse settings that contradict choosing, before anything is paid for.
+
+    Raises:
+        SettingsError: If they name a recipe, or need validation rows.
+    """
+    problems = unchoosable(settings)
+    if problems:
+        raise SettingsError(problems)
+
+
+def unchoosable(settings: TrainSettings) -> list[str]:
+    """Return what of the settings that all ways share contradicts choosing, a line each."""
+    problems = []
+    if settings.recipe.kind != "vanilla":
+        problems.append(
+            f"recipe: {settings.recipe.kind}: how rows are used is what is chosen here; leave recipe out, or train by "
+            "it instead of choosing (--recipe, augtune.train)"
+        )
+    if settings.measured():
+        problems.append(
+            f"{settings.measured()} needs validation rows, and a choice uses none: it judges by folds of the training "
+            "rows; leave it out"
+        )
+    return problems
 
 
 def _check(train: Any) -> None:
