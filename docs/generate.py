@@ -80,6 +80,7 @@ def _address(name: str) -> str:
 
 def _experiment() -> str:
     """Return the page of every key an experiment file may have outside its catalogs."""
+    from augtune.choosing.boost import BoostSettings
     from augtune.choosing.settings import ChooseSettings
     from augtune.experiment.axes import AXES
     from augtune.experiment.kinds import KINDS
@@ -105,6 +106,8 @@ def _experiment() -> str:
     parts += ["## choose", "Also what `augtune.fit` takes as `choose`.", _table(ChooseSettings)]
     for key, part in _parts(ChooseSettings, "choose."):
         parts += [f"## {key}", _doc(part), _table(part)]
+    parts += ["## boost", "No key of the file: what `augtune.fit` takes as `boost`, and `augtune fit` as `--boost`."]
+    parts += [_doc(BoostSettings), _table(BoostSettings)]
     parts += ["## arms.ARM", "An arm changes only what it names.", "| key | meaning |\n|---|---|"]
     parts[-1] += "".join(f"\n| `{key}` | {meaning} |" for key, meaning in ARM.items())
     for kind, settings in KINDS.items():

@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from augtune.choosing.boost import BoostSettings
     from augtune.choosing.settings import ChooseSettings
     from augtune.collaboration.ask import ask
     from augtune.collaboration.evidence import Evidence
@@ -72,6 +73,7 @@ _HOME = {
     "Attributes": "generation.attributes",
     "AugtuneError": "core.errors",
     "Backtranslate": "generation.backtranslate",
+    "BoostSettings": "choosing.boost",
     "BudgetError": "core.errors",
     "Changed": "core.outcomes",
     "Checkers": "training.tables",
