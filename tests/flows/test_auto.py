@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import pickle
+from concurrent.futures import Future
+from contextlib import contextmanager
+
 import pytest
+import torch
 
 from augtune.cli.tree import plan_text
 from augtune.core.decision import Decision
 from augtune.core.errors import SettingsError
-from augtune.core.files import read_json
+from augtune.core.files import read_json, read_jsonl
 from augtune.experiment.check import check
 from augtune.experiment.plan import read_plan
+from augtune.experiment.ray_crew import _put
+from augtune.experiment.ray_task import MARK, Order, identity, perform
 from augtune.experiment.run import run
 from augtune.model.fitted import Fitted
+from augtune.reporting.choices import choices_of
+from augtune.reporting.read import read_run
 from flows.several import tags_experiment, write_tags
 from flows.small import experiment, write_task
 
@@ -134,3 +143,72 @@ def test_wrong_keys_are_told_at_their_place(task, tiny_encoder):
     with pytest.raises(SettingsError) as found:
         read_plan(choosing(task, tiny_encoder, trainingss=3))
     assert "arms.auto.train.recipe.trainingss: unknown key; did you mean 'trainings'?" in str(found.value)
+
+
+class Elsewhere:
+    """A crew that does pieces of work as a Ray worker does, in this process: sent as bytes, files brought back."""
+
+    def __init__(self, store, is_shared):
+        self.store, self.is_shared, self.done = store, is_shared, []
+
+    def begin(self, function, *args, **named):
+        found = Future()
+        found.set_result(function(*args, **named))
+        return found
+
+    def map(self, function, items):
+        return map(function, items)
+
+    def do(self, work, folder, about, note):
+        (self.store.path / MARK).write_text("a word", encoding="utf-8")
+        word = "a word" if self.is_shared else None
+        order = Order(about, str(self.store.path), str(folder), word, torch.get_num_threads(), identity())
+        came = perform(pickle.loads(pickle.dumps(work)), order)
+        (self.store.path / MARK).unlink()
+        if came.error is not None:
+            raise came.error
+        self.done.append((type(work).__name__, came.part is not None))
+        for sentence in came.said:
+            note(sentence)
+        _put(came, folder)
+        return came.notes
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_choice_is_one_piece_of_work_for_a_worker_and_comes_to_the_same(
+    finished, task, tiny_encoder, tmp_path, monkeypatch, is_shared
+):
+    crews = []
+
+    @contextmanager
+    def connected(address, settings, store):
+        crews.append(Elsewhere(store, is_shared))
+        yield crews[0]
+
+    monkeypatch.setattr("augtune.experiment.ray_crew.connected", connected)
+    values = choosing(task, tiny_encoder)
+    del values["arms"]["human only"]
+    values["evaluate"]["baseline"] = "auto"
+    found = run({**values, "seeds": [0]}, out=tmp_path, ray="local")
+    assert ("ChooseWork", is_shared) in crews[0].done
+    here, there = (one.folder / "models" / "auto" / "seed-0" for one in (finished, found))
+    files = sorted(path.relative_to(here) for path in here.rglob("*.safetensors"))
+    assert files
+    assert all((here / name).read_bytes() == (there / name).read_bytes() for name in files)
+    assert (there / "decision.html").is_file()
+    assert not list(found.folder.rglob("choice"))
+    notes = [event["message"] for event in read_jsonl(found.folder / "events.jsonl") if event["event"] == "note"]
+    assert sum(note.startswith("chosen: ") for note in notes) == 1
+
+
+def test_the_report_and_the_verdict_say_what_was_chosen(finished):
+    details = read_json(finished.folder / "details.json")
+    decisions = details["arms"]["auto"]["decisions"]
+    assert [one["seed"] for one in decisions] == [0, 1]
+    assert "decisions" not in details["arms"]["human only"]
+    assert any(sentence.startswith("auto chose ") for sentence in finished.verdict)
+    (choice,) = choices_of(read_run(finished.folder))
+    assert [row[-1].link for row in choice.seeds.rows] == [f"models/auto/seed-{seed}/decision.html" for seed in (0, 1)]
