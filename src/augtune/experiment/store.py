@@ -191,8 +191,8 @@ class RunFolder:
             if gone:
                 stamp["files"] = {name: seal for name, seal in stamp["files"].items() if name not in gone}
                 write_json(folder / STAMP, {**stamp, "removed": gone})
-            for name in stamp.get("removed", gone):
-                (folder / name).unlink(missing_ok=True)
+            for path in folder.rglob(f"*{WEIGHTS}") if gone or stamp.get("removed") else ():
+                path.unlink()
 
     def forget_others(self, *sorts: str) -> None:
         """Remove the stages of these sorts that the present run did not ask for; models take much room."""

@@ -35,6 +35,7 @@ __all__ = ["check_place", "load", "save"]
 
 ABOUT = "augtune.json"
 BODY = "model.safetensors"
+LOST = "Train it again or restore a copy; a run with keep_models: false leaves no weights."
 HEAD = "head.safetensors"
 MEMBER = "member-"
 FORMAT = 1
@@ -254,4 +255,4 @@ def _check_weights(folder: Path, path: Path) -> None:
 
 
 def _damaged(folder: Path, why: str) -> InputError:
-    return InputError(f"{folder}: the saved classifier is damaged: {why}.", hint="Train it again or restore a copy.")
+    return InputError(f"{folder}: the saved classifier is damaged: {why}.", hint=LOST)

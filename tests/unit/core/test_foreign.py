@@ -126,7 +126,8 @@ def test_saved_classifier_with_a_pickle_is_refused_and_not_run(kind, tiny_encode
     why = "a pickle by the name of a safetensors file; it could run code and was not opened"
     why = why if "name" in kind else "missing"
     assert str(caught.value) == (
-        f"{saved}: the saved classifier is damaged: model.safetensors is {why}.\n  Train it again or restore a copy."
+        f"{saved}: the saved classifier is damaged: model.safetensors is {why}.\n  Train it again or restore a copy; "
+        "a run with keep_models: false leaves no weights."
     )
     assert not marker.exists()
 

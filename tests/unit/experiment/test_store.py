@@ -13,7 +13,7 @@ import pytest
 
 from augtune.core.errors import StorageError
 from augtune.core.files import read_jsonl, write_json
-from augtune.experiment.store import RunFolder, link_tree
+from augtune.experiment.store import RunFolder, is_light, link_tree
 
 
 @pytest.fixture
@@ -148,6 +148,27 @@ def test_forget_others_removes_only_stages_of_that_sort(store):
         store.used = {new.folder}
         store.forget_others("train")
     assert [stage.folder.exists() for stage in (old, new, other)] == [False, True, True]
+
+
+def test_lighten_removes_weights_of_the_stage_and_nothing_that_a_stamp_names(store, tmp_path):
+    def write(folder):
+        (folder / "model").mkdir()
+        (folder / "model" / "model.safetensors").write_text("weights")
+        (folder / "model" / "augtune.json").write_text("{}")
+        return {}
+
+    elsewhere = tmp_path / "mine.safetensors"
+    elsewhere.write_text("somebody's")
+    with store.claimed():
+        made = store.stage("train", {"a": 1}, write)
+        store.lighten("train")
+        stamp = json.loads((made.folder / "stamp.json").read_text())
+        assert stamp["removed"] == ["model/model.safetensors"]
+        write_json(made.folder / "stamp.json", {**stamp, "removed": [str(elsewhere), "../../../mine.safetensors"]})
+        store.lighten("train")
+    assert elsewhere.read_text() == "somebody's"
+    assert is_light(made.folder)
+    assert [path.name for path in sorted((made.folder / "model").iterdir())] == ["augtune.json"]
 
 
 def test_link_tree_replaces_the_target_and_shares_the_bytes(tmp_path):
