@@ -2,7 +2,7 @@
 
     python benchmarks/auto.py                                   # every task, 5 seeds; run again, it carries on
     python benchmarks/auto.py hypo_l_gpt4 trec6_1to10 --seeds 1
-    python benchmarks/auto.py --setfit                          # SetFit beside it (pip install setfit)
+    python benchmarks/auto.py --setfit                          # then SetFit (pip install setfit)
     python benchmarks/auto.py --table                           # the table of what is done so far, as Markdown
 
 The runs are those of ``benchmarks/methods.py``, in the same folder, so what one of the two has trained the other finds:
@@ -10,7 +10,8 @@ hypo_l, questionintimacy and crowdflower with rows by GPT-4 and by Llama 2, snip
 ChatGPT, agnews_paraphrase at 100/class by ChatGPT and Llama 3, and trec6 and tweet_emotion, made unbalanced at 1:10,
 on human rows alone. Each seed of ``auto`` chooses anew; its seconds are those of everything it tried. SetFit has its
 package's defaults (20 pairs a row and sign, one epoch, logistic regression), the same encoder, all of it trained, and
-the same rows. Regret is what the best arm in hindsight, by its mean over seeds, is better than ``auto``.
+the same rows; tasks that differ by their written rows only share it.
+Regret is what the best arm in hindsight, by its mean over seeds, is better than ``auto``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from typing import Any
 from methods import AUTO, BASELINE, HUMAN, SYNTHETIC, experiment, parser_of, perform, tasks
 
 SETFIT = "SetFit"
+# Ends the names of the files with its scores.
+BESIDE = "-setfit.json"
 # Tasks of pairs, and those that the question was not asked for.
 ELSEWHERE = ("mrpc", "sst2_1to10")
 
@@ -44,29 +47,38 @@ def setfit(name: str, task: dict[str, Any], options: argparse.Namespace) -> None
     from augtune.experiment.plan import read_plan
     from augtune.experiment.rows import HumanSource
 
-    place = options.out / f"{name}-setfit.json"
-    done: dict[str, Any] = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
     written = experiment(name, task, options)
     rows = HumanSource(read_plan(written)).of()
+    place, told = options.out / f"{name}{BESIDE}", f"{rows.train.fingerprint} {rows.test.fingerprint}"
+    done = shared(told, options.out)
     given = datasets.Dataset.from_dict({"text": list(rows.train.texts), "label": rows.train.label_indices.tolist()})
     for seed in range(options.seeds):
-        if str(seed) in done:
-            continue
-        started = time.monotonic()
-        body = SentenceTransformer(locate(written["train"]["encoder"]), device="cpu")
-        model = SetFitModel(model_body=body, model_head=LogisticRegression(max_iter=1000))
-        with tempfile.TemporaryDirectory() as scratch:
-            arguments = TrainingArguments(
-                output_dir=scratch, batch_size=16, num_epochs=1, num_iterations=20, seed=seed, report_to="none",
-                save_strategy="no",
-            )  # fmt: skip
-            Trainer(model=model, args=arguments, train_dataset=given).train()
-        seconds = time.monotonic() - started
-        table = model.predict_proba(list(rows.test.texts), as_numpy=True)
-        scores = evaluate(Predictions(rows.test.ids, table, rows.test.labels), rows.test, resamples=0)
-        done[str(seed)] = {"macro_f1": scores["macro_f1"], "accuracy": scores["accuracy"], "seconds": seconds}
+        if str(seed) not in done:
+            started = time.monotonic()
+            body = SentenceTransformer(locate(written["train"]["encoder"]), device="cpu")
+            model = SetFitModel(model_body=body, model_head=LogisticRegression(max_iter=1000))
+            with tempfile.TemporaryDirectory() as scratch:
+                arguments = TrainingArguments(
+                    output_dir=scratch, batch_size=16, num_epochs=1, num_iterations=20, seed=seed, report_to="none",
+                    save_strategy="no",
+                )  # fmt: skip
+                Trainer(model=model, args=arguments, train_dataset=given).train()
+            seconds = time.monotonic() - started
+            table = model.predict_proba(list(rows.test.texts), as_numpy=True)
+            scores = evaluate(Predictions(rows.test.ids, table, rows.test.labels), rows.test, resamples=0)
+            done[str(seed)] = {"macro_f1": scores["macro_f1"], "accuracy": scores["accuracy"], "seconds": seconds}
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(done, indent=1), encoding="utf-8")
+        place.write_text(json.dumps({"rows": told, "seeds": done}, indent=1), encoding="utf-8")
+        print(name, seed, done[str(seed)], flush=True)
+
+
+def shared(told: str, out: Path) -> dict[str, Any]:
+    """Return what is done on these very rows, for this task or another that differs by its written rows only."""
+    found: dict[str, Any] = {}
+    for path in sorted(out.glob(f"*{BESIDE}")):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        found |= kept["seeds"] if kept["rows"] == told else {}
+    return found
 
 
 def scores_of(folder: Path, *, has_synthetic: bool) -> dict[str, float]:
@@ -78,9 +90,9 @@ def scores_of(folder: Path, *, has_synthetic: bool) -> dict[str, float]:
     found = {arm: 100 * row["mean"]["macro_f1"] for arm, row in results["arms"].items() if arm in arms}
     if AUTO not in found:
         return {}
-    beside = folder.parent / f"{folder.name}-setfit.json"
+    beside = folder.parent / f"{folder.name}{BESIDE}"
     if beside.is_file():
-        done = json.loads(beside.read_text(encoding="utf-8"))
+        done = json.loads(beside.read_text(encoding="utf-8"))["seeds"]
         found[SETFIT] = 100 * statistics.mean(one["macro_f1"] for one in done.values())
     return found
 
@@ -98,10 +110,10 @@ def chosen(folder: Path) -> tuple[str, str]:
 
 def seconds_of(folder: Path) -> str:
     """Return what SetFit took on average, or nothing."""
-    beside = folder.parent / f"{folder.name}-setfit.json"
+    beside = folder.parent / f"{folder.name}{BESIDE}"
     if not beside.is_file():
         return ""
-    done = json.loads(beside.read_text(encoding="utf-8"))
+    done = json.loads(beside.read_text(encoding="utf-8"))["seeds"]
     return f"{statistics.mean(one['seconds'] for one in done.values()):.0f} s"
 
 
@@ -143,12 +155,10 @@ def main() -> None:
     here = Path(os.environ.get("AUGTUNE_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
     known = {name: task for name, task in tasks(here).items() if name not in ELSEWHERE}
     parser = parser_of("choosing against every fixed recipe", known)
-    parser.add_argument("--setfit", action="store_true", help="train SetFit too")
+    parser.add_argument("--setfit", action="store_true", help="train SetFit instead")
     options = parser.parse_args()
     for name in () if options.table else options.tasks or known:
-        perform(name, known[name], options)
-        if options.setfit:
-            setfit(name, known[name], options)
+        (setfit if options.setfit else perform)(name, known[name], options)
     every = {
         name: scores_of(options.out / name, has_synthetic=task["path"] is not None) for name, task in known.items()
     }

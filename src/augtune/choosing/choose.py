@@ -1,8 +1,9 @@
 """``choose``: try the ways of training there are on human rows alone, decide, and train what was decided on.
 
 Rung 0 measures every way on every fold by a regression on frozen vectors that stands in for it. Rung 1 trains human
-rows alone and the best one or two shortly on folds; the linear probe, and averages of models that are there, are judged
-there too, at no further cost. The rule of ``decide`` then says which way is taken.
+rows alone and the best one or two shortly on folds, where the steps allowed are enough to learn from; the linear probe,
+and averages of models that are there, are judged there too, at no further cost. The rule of ``decide`` then says which
+way is taken.
 """
 
 from __future__ import annotations
@@ -35,9 +36,8 @@ __all__ = ["choose"]
 
 BASE = "human_only"
 PROBE = "probe"
-# What a stand-in's gain is off by, and a short training's: standard deviations.
-STAND_IN_NOISE = 0.02
-SHORT_NOISE = 0.01
+# What a short training's gain is off by, a standard deviation.
+SHORT_NOISE = 0.02
 DISTILLED = (
     "The model is one that learned the probabilities of the average of the final trainings on all rows; it predicts in "
     "the time of one. What is said of gains is said of the average; the one model may lose some of it."
@@ -58,6 +58,7 @@ class _Search:
         budget: What it may cost.
         ways: The ways that apply, by name, human rows alone first.
         left_out: Those that do not.
+        expected: Gain that is expected of each way before anything is measured, in units of ``decide.prior``.
     """
 
     settings: ChooseSettings
@@ -67,6 +68,7 @@ class _Search:
     budget: Budget
     ways: dict[str, Candidate]
     left_out: list[LeftOut]
+    expected: dict[str, float]
     started: float = field(default_factory=time.monotonic)
     rungs: list[Rung] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
@@ -107,7 +109,7 @@ class _Search:
 
     def verdict(self) -> Verdict:
         """Return what is decided with what is known."""
-        return decide(self.rungs, self.settings.decide)
+        return decide(self.rungs, self.settings.decide, self.expected)
 
     def parts_of(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the ways whose models are taken."""
@@ -117,8 +119,11 @@ class _Search:
         if verdict.take == "alone" or BASE in named:
             return named
         both = (BASE, *named)
-        trained = sum(not self.ways[name].is_cheap for name in both)
-        return both if self.settings.average and trained <= self.budget.finals else (BASE,)
+        return both if self.settings.average and self.trained(both) <= self.budget.finals else (BASE,)
+
+    def trained(self, names: Sequence[str]) -> int:
+        """Return how many of these ways take a training."""
+        return sum(not self.ways[name].is_cheap for name in names)
 
 
 def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 0.0) -> Fitted:
@@ -146,7 +151,7 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
         first = [fold for fold in search.folds if fold.repeat == 0]
         how = (float(weight), workshop.seed)
         learning = learning_points(first, vectors, search.truth, search.metric, how, search.threshold)
-    names = _doubled(search, search.parts_of(verdict))
+    names = _repeated(search, search.parts_of(verdict))
     named = [name for name in names if name in judged]
     needs = class_needs(judged[named[-1] if named else BASE], rows.human, rows.synthetic, search.threshold)
     fitted = _final(search, names)
@@ -165,11 +170,9 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
 def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
     human, synthetic = workshop.rows.human, workshop.rows.synthetic
     (metric,) = metrics_of([settings.metric])
-    budget = Budget.of(workshop.settings.steps_for(len(workshop.rows.whole())), settings)
-    _check_room(budget)
     counts = tuple(human.counts().values())
     made = 0 if synthetic is None else len(synthetic)
-    situation = Situation(counts, made, human.labels.task, human.is_pair)
+    situation = Situation(counts, made, human.labels.task, human.is_pair, metric.counts_classes)
     ways, left_out = {}, []
     for way in settings.ways:
         why = way.misfit(situation.task) or way.unfit(situation)
@@ -177,12 +180,16 @@ def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
             left_out.append(LeftOut(way.name, why))
         else:
             ways[way.name] = way
+    unranked = any(not way.ranked and not way.is_cheap for way in ways.values())
+    budget = Budget.of(workshop.settings.steps_for(len(workshop.rows.whole())), settings, compares=unranked)
+    _check_room(budget)
     ties = None
     if synthetic is not None:
         units = workshop.rows.vectors / np.maximum(np.linalg.norm(workshop.rows.vectors, axis=1, keepdims=True), 1e-12)
         ties = ties_of(human, synthetic, (units[: len(human)], units[len(human) :]), near=settings.folds.near)
     folds = folds_of(human, synthetic, ties, settings.folds, seed=workshop.seed)
-    return _Search(settings, workshop, metric.bound(human.labels), folds, budget, ways, left_out)
+    expected = {name: way.expected(situation) for name, way in ways.items()}
+    return _Search(settings, workshop, metric.bound(human.labels), folds, budget, ways, left_out, expected)
 
 
 def _check_room(budget: Budget) -> None:
@@ -210,7 +217,10 @@ def _rung_0(search: _Search, vectors: Vectors) -> Mapping[str, Judged]:
     judged = frozen_rung(ways, search.folds, vectors, tell)
     each = (time.monotonic() - started) / len(ways)
     search.spent |= {way.name: (0, each) for way in ways}
-    search.add(0, judged, {name: STAND_IN_NOISE for name in judged})
+    search.add(0, judged, {name: search.ways[name].stand_in_noise for name in judged})
+    told = ", ".join(f"{name} {100 * search.settings.decide.prior * gain:+.1f}" for name, gain in _hopes(search))
+    if told:
+        search.notes.append(f"Expected before anything was measured, in points: {told}.")
     return judged
 
 
@@ -222,7 +232,7 @@ def _rung_1(search: _Search) -> None:
     unranked = [name for name, way in search.ways.items() if not way.ranked and not way.is_cheap]
     others = [*unranked, *ranked]
     short = short_trainings(search.budget, len(others), len(first)) if others or cheap else None
-    if short is None:
+    if short is None or not (short.ways or cheap):
         told = "the steps allowed leave none for short trainings" if others or cheap else "there was nothing to compare"
         search.notes.append(f"No way was trained on folds: {told}.")
         search.left_out += [LeftOut(name, f"{told}, beside which it is judged") for name in (*cheap, *unranked)]
@@ -236,10 +246,11 @@ def _rung_1(search: _Search) -> None:
     if search.settings.average:
         for count in (2, 3):
             for group in combinations(list(judged), count):
-                if sum(not search.ways[name].is_cheap for name in group) <= search.budget.finals:
+                if search.trained(group) <= search.budget.finals:
                     name = f"average of {' and '.join(group)}"
                     search.made_of[name] = group
                     noise[name] = float(np.mean([noise[part] for part in group]))
+                    search.expected[name] = float(np.mean([search.expected[part] for part in group]))
         judged |= {
             name: judged[group[0]].mixed(*(judged[part] for part in group[1:]))
             for name, group in search.made_of.items()
@@ -272,11 +283,20 @@ def _trained(search: _Search, names: Sequence[str], folds: Sequence[Fold], short
     return {name: Judged(done_folds, found) for name, found in tables.items()}
 
 
-def _doubled(search: _Search, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the ways whose models are made: one that would be alone is trained twice if that is paid for."""
+def _repeated(search: _Search, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ways whose models are made, those of the last that is trained as often as is paid for.
+
+    Ways whose average was judged stay as they were judged, each once.
+    """
     trained = [name for name in names if not search.ways[name].is_cheap]
-    twice = search.settings.average and len(trained) == 1 and search.budget.finals > 1
-    return (*names, *trained) if twice else names
+    if not search.settings.average or not trained or names in search.made_of.values():
+        return names
+    return (*names, *trained[-1:] * (search.budget.finals - len(trained)))
+
+
+def _hopes(search: _Search) -> list[tuple[str, float]]:
+    """Return the ways of which a gain is expected before anything is measured, and that gain."""
+    return [(name, gain) for name, gain in search.expected.items() if gain]
 
 
 def _final(search: _Search, names: Sequence[str]) -> Fitted:
@@ -306,9 +326,10 @@ def _decision(search: _Search, verdict: Verdict, names: Sequence[str]) -> Decisi
     chosen = distinct[0] if len(distinct) == 1 else f"average of {' and '.join(distinct)}"
     take = "human only" if distinct == [BASE] else verdict.take
     taken = best if take != "human only" else None
-    half = 0.5 if verdict.take == "averaged" and taken is not None and chosen != taken.name else 1.0
-    gain = 0.0 if taken is None else half * taken.mean
-    interval = (0.0, 0.0) if taken is None else (half * taken.interval[0], half * taken.interval[1])
+    hedged = verdict.take == "averaged" and taken is not None and chosen != taken.name
+    share = sum(name != BASE for name in names) / len(names) if hedged else 1.0
+    gain = 0.0 if taken is None else share * taken.mean
+    interval = (0.0, 0.0) if taken is None else (share * taken.interval[0], share * taken.interval[1])
     first = search.folds
     return Decision(
         chosen=chosen,

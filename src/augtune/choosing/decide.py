@@ -8,11 +8,13 @@ same held-out rows, over folds and repeats.
    ten gains of ten ways do not tell more, and a matrix that pretends to would turn signs round.
 2. What was measured is not what will be trained: a probe stands in for an encoder, a short training for a long one.
    That adds the variance of the rung it was measured on, half of it shared by all ways.
-3. Before looking, gains are taken to be normal around 0 with a standard deviation of ``prior`` and a correlation of
-   one half, since most ways use the same synthetic rows. Where there are ``learned_from`` ways or more the deviation is
-   the one under which what was measured is likeliest, within a factor of 2 (empirical Bayes).
+3. Before looking, gains are taken to be normal with a standard deviation of ``prior`` and a correlation of one half,
+   since most ways use the same synthetic rows; around 0, or around what is expected of a way where rows are like this
+   (``Candidate.expected``: of losses against imbalance where classes are unbalanced, of written rows where human ones
+   are few). Where there are ``learned_from`` ways or more the deviation is the one under which what was measured is
+   likeliest, within a factor of 2 (empirical Bayes).
 4. Rung after rung, what is expected and what is measured are weighed by their precision. So a noisy gain shrinks
-   towards that of human rows alone, and the luckiest of many poor ways towards the others.
+   towards what was expected, and the luckiest of many poor ways towards the others.
 5. The way with the highest mean gain after that is taken alone if the probability that it gains at all is at least
    ``sure``; averaged with human rows alone if it is at least ``likely``; else human rows alone are taken.
 
@@ -22,7 +24,7 @@ Shapes: ``W`` ways, ``J`` gains of each, ``F`` folds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -150,22 +152,27 @@ class Verdict:
         return next((one for one in self.posteriors if one.name == self.name), None)
 
 
-def decide(rungs: Sequence[Rung], settings: DecideSettings | None = None) -> Verdict:
+def decide(
+    rungs: Sequence[Rung], settings: DecideSettings | None = None, expected: Mapping[str, float] | None = None
+) -> Verdict:
     """Return which way to take, by the rule at the top of this file.
 
     Args:
         rungs: What was found out, the first rung first; it has all ways, the others some of them.
         settings: The rule's numbers.
+        expected: Mean of a way's gain before anything was measured, in units of ``prior``; 0 for those not named.
     """
     rule = settings or DecideSettings()
-    prior, found = posteriors(rungs, rule)
+    prior, found = posteriors(rungs, rule, expected)
     best = found[0] if found else None
     if best is None or best.mean <= 0 or best.probability < rule.likely:
         return Verdict("human only", None if best is None else best.name, found, prior)
     return Verdict("alone" if best.probability >= rule.sure else "averaged", best.name, found, prior)
 
 
-def posteriors(rungs: Sequence[Rung], settings: DecideSettings) -> tuple[float, tuple[Posterior, ...]]:
+def posteriors(
+    rungs: Sequence[Rung], settings: DecideSettings, expected: Mapping[str, float] | None = None
+) -> tuple[float, tuple[Posterior, ...]]:
     """Return the prior's standard deviation, and what is known of each way, the highest mean gain first."""
     names = list(dict.fromkeys(name for rung in rungs for name in rung.names))
     if not names:
@@ -174,7 +181,8 @@ def posteriors(rungs: Sequence[Rung], settings: DecideSettings) -> tuple[float, 
     if len(names) >= settings.learned_from:
         scales = [settings.prior * factor for factor in np.geomspace(1 / PRIOR_FACTOR, PRIOR_FACTOR, 21)]
     errors = [rung.covariance() for rung in rungs]
-    found = [_Belief(names, scale).after(rungs, errors) for scale in scales]
+    means = np.array([settings.prior * (expected or {}).get(name, 0.0) for name in names])
+    found = [_Belief(names, scale, means).after(rungs, errors) for scale in scales]
     # What is written down counts as much as one way, so that it decides where the ways say nothing.
     worth = [one.fit - 0.5 * math.log(scale / settings.prior) ** 2 for one, scale in zip(found, scales, strict=True)]
     best = int(np.argmax(worth))
@@ -196,11 +204,12 @@ class _Belief:
     Args:
         names: The ways.
         scale: Standard deviation of a gain before anything was measured.
+        means: Mean of each gain before that.
     """
 
-    def __init__(self, names: Sequence[str], scale: float) -> None:
+    def __init__(self, names: Sequence[str], scale: float, means: np.ndarray) -> None:
         self.place = {name: i for i, name in enumerate(names)}
-        self.mean = np.zeros(len(names))
+        self.mean = means
         self.covariance = scale**2 * _alike(len(names))
         self.fit = 0.0
 

@@ -15,7 +15,10 @@ from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings, suggestion
 from augtune.evaluation.metrics import metrics_of
 
-__all__ = ["DEFAULT_CANDIDATES", "ChooseSettings"]
+__all__ = ["DEFAULT_CANDIDATES", "RULE", "ChooseSettings"]
+
+RULE = 2
+"""Raised when something else is chosen from the same rows by the same settings."""
 
 # Final trainings where an average is distilled: its two and that of the one model.
 LEAST_DISTILLED = 3
@@ -77,8 +80,8 @@ class ChooseSettings(Settings):
     """Seconds after which nothing more is tried and the final training begins; what is chosen then depends on the
     machine's speed. None: no limit."""
     average: bool = True
-    """Whether two final trainings are averaged, of two ways or of one with two seeds; they are saved as one folder and
-    take twice the time to predict. false: one model of one training."""
+    """Whether up to three final trainings are averaged, of several ways or of one with several seeds; they are saved as
+    one folder and take two or three times as long to predict. false: one model of one training."""
     distill: bool = False
     """Whether one more model is trained, on the probabilities of that average, and takes its place: it predicts in the
     time of one. It takes as many steps as a full training, which trainings and max_steps have to leave room for."""

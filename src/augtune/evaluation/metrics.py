@@ -67,6 +67,8 @@ class Metric(Settings):
     """The tasks it is defined for."""
     needs_probabilities: ClassVar[bool] = True
     """False if the predicted labels are all it looks at."""
+    counts_classes: ClassVar[bool] = False
+    """Whether every class counts the same, however few rows it has."""
 
     def bound(self, labels: Labels) -> Metric:
         """Return the metric as it is measured on rows of these labels.
@@ -196,6 +198,7 @@ class MacroF1(CountMetric):
 
     kind: ClassVar[str] = "macro_f1"
     title: ClassVar[str] = "macro-F1"
+    counts_classes: ClassVar[bool] = True
     tasks: ClassVar[tuple[TaskName, ...]] = EVERY
 
     def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -220,6 +223,7 @@ class BalancedAccuracy(CountMetric):
 
     kind: ClassVar[str] = "balanced_accuracy"
     title: ClassVar[str] = "balanced accuracy"
+    counts_classes: ClassVar[bool] = True
 
     def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return the mean of right / true over labels with rows."""

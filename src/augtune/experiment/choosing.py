@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from augtune.choosing.settings import ChooseSettings
+from augtune.choosing.settings import RULE, ChooseSettings
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import StorageError
 from augtune.core.files import write_json, write_jsonl
@@ -172,6 +172,7 @@ def chosen_stage(
 
     key = {
         "version": VERSION,
+        "rule": RULE,
         "rows": dataset.fingerprint,
         "settings": arm.settings.to_key(),
         "choose": arm.choose.to_json(),

@@ -83,8 +83,18 @@ def test_short_trainings_and_the_final_ones_stay_within_the_budget(full, trainin
 
 
 def test_steps_allowed_bound_what_trainings_would_allow():
-    assert short_trainings(Budget.of(300, ChooseSettings()), 9, 5) == Short(2, 4, 100)
-    assert short_trainings(Budget.of(300, ChooseSettings(distill=True)), 9, 5) == Short(2, 3, 100)
-    assert short_trainings(Budget.of(300, ChooseSettings(max_steps=900)), 9, 5) is None
+    assert short_trainings(Budget.of(300, ChooseSettings()), 9, 5) == Short(2, 3, 100)
+    assert short_trainings(Budget.of(300, ChooseSettings(distill=True)), 9, 5) == Short(1, 3, 100)
+    assert short_trainings(Budget.of(300, ChooseSettings(max_steps=700)), 9, 5) == Short(1, 2, 100)
+    assert short_trainings(Budget.of(300, ChooseSettings(max_steps=900)), 9, 5) == Short(0, 3, 100)
     assert short_trainings(Budget.of(300, ChooseSettings(max_steps=1000)), 9, 5) == Short(1, 2, 100)
     assert short_trainings(Budget.of(300, ChooseSettings(max_steps=1200)), 9, 5) == Short(1, 3, 100)
+
+
+def test_a_third_final_training_gives_way_to_what_only_folds_can_judge():
+    assert Budget.of(100, ChooseSettings()).finals == 3
+    assert short_trainings(Budget.of(100, ChooseSettings()), 9, 5) == Short(0, 3, 100)
+    comparing = Budget.of(100, ChooseSettings(), compares=True)
+    assert comparing.finals == 2
+    assert short_trainings(comparing, 9, 5) == Short(1, 2, 100)
+    assert Budget.of(300, ChooseSettings(), compares=True).finals == 3

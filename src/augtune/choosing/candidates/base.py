@@ -20,6 +20,12 @@ __all__ = ["Candidate", "Situation"]
 
 # The largest class has so many times the rows of the smallest before ways against imbalance are tried.
 IMBALANCED = 3.0
+# What a stand-in's gain is off by. More rows help a regression on vectors that stay as they are more than an encoder
+# that is trained: on tasks of the data pack by 3 points on average (BENCHMARKS.md).
+HUMAN_NOISE = 0.02
+SYNTHETIC_NOISE = 0.04
+# Human rows of a class up to which written rows are expected to gain.
+FEW_ROWS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +37,20 @@ class Situation:
         synthetic: Synthetic rows in all.
         task: What a row's labels are.
         is_pair: Whether rows are pairs of texts.
+        counts_classes: Whether every class counts the same in what decides, however rare it is.
     """
 
     human: tuple[int, ...]
     synthetic: int
     task: TaskName
     is_pair: bool
+    counts_classes: bool = True
+
+    @property
+    def rows_per_class(self) -> float:
+        """Human rows of a class, on average over those that have some."""
+        some = [count for count in self.human if count]
+        return sum(some) / max(1, len(some))
 
     @property
     def imbalance(self) -> float:
@@ -75,6 +89,24 @@ class Candidate(Settings):
         if self.needs_synthetic and not situation.synthetic:
             return "there are no synthetic rows"
         return ""
+
+    @property
+    def uses_synthetic(self) -> bool:
+        """Whether it trains on synthetic rows."""
+        return self.needs_synthetic
+
+    @property
+    def stand_in_noise(self) -> float:
+        """Standard deviation of what the stand-in's gain is off by from that of the training it stands in for."""
+        return SYNTHETIC_NOISE if self.uses_synthetic else HUMAN_NOISE
+
+    def expected(self, situation: Situation) -> float:
+        """Return the gain that is expected before anything is measured, in standard deviations of ``decide.prior``.
+
+        Written rows gain most where human rows are few (Wei and Zou, EMNLP-IJCNLP 2019, for EDA): one deviation with 10
+        a class, the less the more there are.
+        """
+        return min(1.0, FEW_ROWS / max(1.0, situation.rows_per_class)) if self.uses_synthetic else 0.0
 
     def settings(self, train: TrainSettings, rows: Dataset) -> TrainSettings:
         """Return how it trains.

@@ -40,8 +40,7 @@ class Contrastive(HumanAlone):
         """Return why it is not tried."""
         if situation.is_pair:
             return "rows are pairs of texts, which have no vector of their own"
-        classes = [count for count in situation.human if count]
-        mean = sum(classes) / max(1, len(classes))
+        mean = situation.rows_per_class
         if mean > self.most_rows:
             return f"a class has {mean:.0f} human rows on average; it is tried up to {self.most_rows}"
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -22,6 +23,14 @@ __all__ = ["Balanced", "LogitAdjusted"]
 
 class _Against(HumanAlone):
     """Base of the ways against imbalance."""
+
+    def expected(self, situation: Situation) -> float:
+        """Return the gain that is expected before anything is measured, in standard deviations of ``decide.prior``.
+
+        Where every class counts the same, one deviation at 1:10, two at 1:100 (Menon et al., ICLR 2021, find gains in
+        balanced error of several points on every set they tried); nothing where common classes count more.
+        """
+        return math.log10(situation.imbalance) if situation.counts_classes else 0.0
 
     def unfit(self, situation: Situation) -> str:
         """Return why it is not tried: the classes are of about one size."""

@@ -56,6 +56,11 @@ class Own(Candidate):
         """What the user calls it."""
         return self.called
 
+    @property
+    def uses_synthetic(self) -> bool:
+        """Whether it trains on synthetic rows."""
+        return self.use == "all"
+
     def misfit(self, task: TaskName) -> str:
         """Return what of its settings is not made for a task, or nothing."""
         from augtune.training.settings import TrainSettings
