@@ -97,13 +97,15 @@ class _Search:
         most = self.settings.max_seconds
         return most is not None and time.monotonic() - self.started > most
 
-    def add(self, level: int, judged: Mapping[str, Judged], noise: Mapping[str, float]) -> None:
-        """Score ways beside human rows alone, and remember it as a rung."""
+    def add(
+        self, level: int, judged: Mapping[str, Judged], noise: Mapping[str, float], bias: Mapping[str, float]
+    ) -> None:
+        """Score ways beside human rows alone, and remember it as a rung, less what is flattery."""
         scores = {name: fold_scores(one, self.truth, self.metric, self.threshold) for name, one in judged.items()}
         self.scores |= {name: float(values.mean()) for name, values in scores.items()}
         others = tuple(name for name in scores if name != BASE)
         if others:
-            gains = np.stack([scores[name] - scores[BASE] for name in others])
+            gains = np.stack([scores[name] - scores[BASE] - bias.get(name, 0.0) for name in others])
             folds = len({fold.number for fold in judged[BASE].folds})
             self.rungs.append(Rung(others, gains, folds, np.array([noise[name] for name in others]), level))
 
@@ -217,7 +219,8 @@ def _rung_0(search: _Search, vectors: Vectors) -> Mapping[str, Judged]:
     judged = frozen_rung(ways, search.folds, vectors, tell)
     each = (time.monotonic() - started) / len(ways)
     search.spent |= {way.name: (0, each) for way in ways}
-    search.add(0, judged, {name: search.ways[name].stand_in_noise for name in judged})
+    noise = {name: search.ways[name].stand_in_noise for name in judged}
+    search.add(0, judged, noise, {name: search.ways[name].stand_in_bias for name in judged})
     told = ", ".join(f"{name} {100 * search.settings.decide.prior * gain:+.1f}" for name, gain in _hopes(search))
     if told:
         search.notes.append(f"Expected before anything was measured, in points: {told}.")
@@ -255,7 +258,7 @@ def _rung_1(search: _Search) -> None:
             name: judged[group[0]].mixed(*(judged[part] for part in group[1:]))
             for name, group in search.made_of.items()
         }
-    search.add(1, judged, noise)
+    search.add(1, judged, noise, {})
 
 
 def _trained(search: _Search, names: Sequence[str], folds: Sequence[Fold], short: Short) -> dict[str, Judged] | None:

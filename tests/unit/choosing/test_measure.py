@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, hamming_loss
 
+from augtune.choosing.candidates.base import Situation
 from augtune.choosing.decide import Rung, decide
 from augtune.choosing.folds import FoldSettings, folds_of, ties_of
 from augtune.choosing.frozen import Vectors
@@ -43,8 +44,12 @@ def verdict_of(people, made, vectors):
     judged = frozen_rung(ways, folds, Vectors.of(vectors, people, made), lambda done, of: None)
     scores = {name: fold_scores(one, people.label_indices, MACRO_F1) for name, one in judged.items()}
     names = tuple(name for name in scores if name != "human_only")
-    gains = np.stack([scores[name] - scores["human_only"] for name in names])
-    return decide([Rung(names, gains, 5, 0.02)]), scores
+    bias = {way.name: way.stand_in_bias for way in ways}
+    gains = np.stack([scores[name] - scores["human_only"] - bias[name] for name in names])
+    situation = Situation(tuple(people.counts().values()), len(made), "single_label", is_pair=False)
+    expected = {way.name: way.expected(situation) for way in ways}
+    noise = {way.name: way.stand_in_noise for way in ways}
+    return decide([Rung(names, gains, 5, np.array([noise[name] for name in names]))], expected=expected), scores
 
 
 def test_scores_of_folds_average_to_that_of_all_rows():
@@ -68,9 +73,10 @@ def test_good_synthetic_rows_are_found_out():
     assert verdict.best.mean > 0.01
 
 
+@pytest.mark.parametrize("human", [30, 90])  # with 30, 10 a class, written rows are expected to gain
 @pytest.mark.parametrize("seed", range(4))
-def test_poisoned_synthetic_rows_change_nothing_beyond_noise(seed):
-    verdict, scores = verdict_of(*world(90, 600, shuffled=True, seed=seed))
+def test_poisoned_synthetic_rows_change_nothing_beyond_noise(human, seed):
+    verdict, scores = verdict_of(*world(human, 600, shuffled=True, seed=seed))
     if verdict.take == "human only":
         return
     # what is taken all but leaves them out

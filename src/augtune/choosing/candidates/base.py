@@ -20,10 +20,11 @@ __all__ = ["Candidate", "Situation"]
 
 # The largest class has so many times the rows of the smallest before ways against imbalance are tried.
 IMBALANCED = 3.0
-# What a stand-in's gain is off by. More rows help a regression on vectors that stay as they are more than an encoder
-# that is trained: on tasks of the data pack by 3 points on average (BENCHMARKS.md).
+# What a stand-in's gain is off by: on average, and by how much it scatters. More rows help a regression on vectors that
+# stay as they are more than an encoder that is trained, on tasks of the data pack by 2 to 3 points (BENCHMARKS.md).
+SYNTHETIC_BIAS = 0.02
+SYNTHETIC_NOISE = 0.03
 HUMAN_NOISE = 0.02
-SYNTHETIC_NOISE = 0.04
 # Human rows of a class up to which written rows are expected to gain.
 FEW_ROWS = 10.0
 
@@ -94,6 +95,11 @@ class Candidate(Settings):
     def uses_synthetic(self) -> bool:
         """Whether it trains on synthetic rows."""
         return self.needs_synthetic
+
+    @property
+    def stand_in_bias(self) -> float:
+        """Mean of what the stand-in's gain is above that of the training it stands in for."""
+        return SYNTHETIC_BIAS if self.uses_synthetic else 0.0
 
     @property
     def stand_in_noise(self) -> float:
