@@ -3,6 +3,7 @@
     python benchmarks/auto.py                                   # every task, 5 seeds; run again, it carries on
     python benchmarks/auto.py hypo_l_gpt4 trec6_1to10 --seeds 1
     python benchmarks/auto.py --setfit                          # then SetFit (pip install setfit)
+    python benchmarks/auto.py --others                          # tasks that no rule was tried on
     python benchmarks/auto.py --table                           # the table of what is done so far, as Markdown
 
 The runs are those of ``benchmarks/methods.py``, in the same folder, so what one of the two has trained the other finds:
@@ -20,12 +21,14 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from methods import AUTO, BASELINE, HUMAN, SYNTHETIC, experiment, parser_of, perform, tasks
+from methods import AUTO, BASELINE, HUMAN, SYNTHETIC, experiment, imported, parser_of, perform, tasks
+from study_tasks import others
 
 SETFIT = "SetFit"
 # Ends the names of the files with its scores.
@@ -154,7 +157,11 @@ def main() -> None:
     """Run the tasks asked for and print the table of all that are done."""
     here = Path(os.environ.get("AUGTUNE_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
     known = {name: task for name, task in tasks(here).items() if name not in ELSEWHERE}
+    if "--others" in sys.argv:
+        known = {name: {"generate": None, **task} for name, task in others(here).items()}
+        known |= {name: {**task, "generate": imported(task["path"])} for name, task in known.items() if task["path"]}
     parser = parser_of("choosing against every fixed recipe", known)
+    parser.add_argument("--others", action="store_true", help="tasks that no rule was tried on while it was written")
     parser.add_argument("--setfit", action="store_true", help="train SetFit instead")
     options = parser.parse_args()
     for name in () if options.table else options.tasks or known:

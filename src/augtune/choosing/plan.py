@@ -53,8 +53,10 @@ class Budget:
 
     @property
     def finals(self) -> int:
-        """How many full trainings are kept for the end: three or two where that leaves something to compare with, else
-        one; at least two where their average is distilled."""
+        """How many full trainings are kept for the end: three or two if that leaves something to compare with, else one.
+
+        Where their average is distilled they are two at least.
+        """
         left = self.most - self.distill * self.full
         if left >= 5 * self.full and (not self.compares or left - 3 * self.full >= LEAST_COMPARED * self.short):
             return 3

@@ -125,8 +125,8 @@ SCENES: tuple[Scene, ...] = tuple(
 def error_rates(scene: Scene, *, times: int = 1000, seed: int = 0, settings: DecideSettings | None = None) -> Rates:
     """Return how often the rule errs in a scene, and what it costs.
 
-    An average is taken to gain two thirds of what its way does, as two of its three models are of that way: no bonus for
-    averaging.
+    An average is taken to gain two thirds of what its way does, as two of its three models are of that way: averaging
+    has no bonus.
 
     Args:
         scene: The situation.
