@@ -53,7 +53,7 @@ class Budget:
 
     @property
     def finals(self) -> int:
-        """How many full trainings are kept for the end: three or two if that leaves something to compare with, else one.
+        """How many full trainings are kept for the end: three or two if something is left to compare with, else one.
 
         Where their average is distilled they are two at least.
         """
