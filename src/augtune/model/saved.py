@@ -52,7 +52,9 @@ def check_place(folder: Path) -> None:
         StorageError: If it holds something that is no saved classifier, or cannot be a folder.
     """
     if folder.exists() and not (folder / ABOUT).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StorageError(f"{folder}: holds something that is no saved classifier; it was left alone.")
+        raise StorageError(
+            f"{folder}: holds something that is no saved classifier; it was left alone.", hint="Name another folder."
+        )
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not above.is_dir():
         raise StorageError(

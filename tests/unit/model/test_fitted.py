@@ -131,7 +131,7 @@ def test_save_replaces_an_older_classifier_and_nothing_else(fitted, tmp_path):
     (other / "diary.txt").write_text("private")
     with pytest.raises(StorageError) as caught:
         fitted.save(other)
-    assert str(caught.value) == f"{other}: holds something that is no saved classifier; it was left alone."
+    assert caught.value.message == f"{other}: holds something that is no saved classifier; it was left alone."
     assert os.listdir(other) == ["diary.txt"]
 
 
