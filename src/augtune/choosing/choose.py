@@ -221,9 +221,6 @@ def _rung_0(search: _Search, vectors: Vectors) -> Mapping[str, Judged]:
     search.spent |= {way.name: (0, each) for way in ways}
     noise = {name: search.ways[name].stand_in_noise for name in judged}
     search.add(0, judged, noise, {name: search.ways[name].stand_in_bias for name in judged})
-    told = ", ".join(f"{name} {100 * search.settings.decide.prior * gain:+.1f}" for name, gain in _hopes(search))
-    if told:
-        search.notes.append(f"Expected before anything was measured, in points: {told}.")
     return judged
 
 
@@ -297,9 +294,10 @@ def _repeated(search: _Search, names: tuple[str, ...]) -> tuple[str, ...]:
     return (*names, *trained[-1:] * (search.budget.finals - len(trained)))
 
 
-def _hopes(search: _Search) -> list[tuple[str, float]]:
-    """Return the ways of which a gain is expected before anything is measured, and that gain."""
-    return [(name, gain) for name, gain in search.expected.items() if gain]
+def _hopes(search: _Search, prior: float) -> list[str]:
+    """Return a note on the ways of which a gain was expected before anything was measured, if there are any."""
+    told = [f"{name} {100 * prior * gain:+.1f}" for name, gain in search.expected.items() if gain and name in search.ways]
+    return [f"Expected before anything was measured, in points: {', '.join(told)}."] if told else []
 
 
 def _final(search: _Search, names: Sequence[str]) -> Fitted:
@@ -355,7 +353,7 @@ def _decision(search: _Search, verdict: Verdict, names: Sequence[str]) -> Decisi
         trainings=search.steps / search.budget.full,
         seconds=time.monotonic() - search.started,
         seed=search.workshop.seed,
-        notes=tuple(search.notes),
+        notes=(*_hopes(search, verdict.prior), *search.notes),
         distilled="distilled, final" in search.spent,
     )
 

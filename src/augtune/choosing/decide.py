@@ -11,8 +11,8 @@ same held-out rows, over folds and repeats.
 3. Before looking, gains are taken to be normal with a standard deviation of ``prior`` and a correlation of one half,
    since most ways use the same synthetic rows; around 0, or around what is expected of a way where rows are like this
    (``Candidate.expected``: of losses against imbalance where classes are unbalanced, of written rows where human ones
-   are few). Where there are ``learned_from`` ways or more the deviation is the one under which what was measured is
-   likeliest, within a factor of 2 (empirical Bayes).
+   are few). Where the first rung has ``learned_from`` ways or more the deviation is the one under which what was
+   measured is likeliest, within a factor of 2 (empirical Bayes).
 4. Rung after rung, what is expected and what is measured are weighed by their precision. So a noisy gain shrinks
    towards what was expected, and the luckiest of many poor ways towards the others.
 5. The way with the highest mean gain after that is taken alone if the probability that it gains at all is at least
@@ -54,7 +54,7 @@ class DecideSettings(Settings):
     likely: float = Field(default=0.75, ge=0.5, lt=1)
     """Probability of a gain from which a way is averaged with human rows alone."""
     learned_from: int = Field(default=5, ge=2)
-    """Ways from which on the prior's deviation is learned from them."""
+    """Ways of the first rung from which on the prior's deviation is learned from all of them."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -178,7 +178,7 @@ def posteriors(
     if not names:
         return settings.prior, ()
     scales = [settings.prior]
-    if len(names) >= settings.learned_from:
+    if len(rungs[0].names) >= settings.learned_from:
         scales = [settings.prior * factor for factor in np.geomspace(1 / PRIOR_FACTOR, PRIOR_FACTOR, 21)]
     errors = [rung.covariance() for rung in rungs]
     means = np.array([(expected or {}).get(name, 0.0) for name in names])
