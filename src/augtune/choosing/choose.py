@@ -296,7 +296,9 @@ def _repeated(search: _Search, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _hopes(search: _Search, prior: float) -> list[str]:
     """Return a note on the ways of which a gain was expected before anything was measured, if there are any."""
-    told = [f"{name} {100 * prior * gain:+.1f}" for name, gain in search.expected.items() if gain and name in search.ways]
+    told = [
+        f"{name} {100 * prior * gain:+.1f}" for name, gain in search.expected.items() if gain and name in search.ways
+    ]
     return [f"Expected before anything was measured, in points: {', '.join(told)}."] if told else []
 
 
