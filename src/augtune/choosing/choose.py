@@ -355,7 +355,7 @@ def _decision(search: _Search, verdict: Verdict, names: Sequence[str]) -> Decisi
         trainings=search.steps / search.budget.full,
         seconds=time.monotonic() - search.started,
         seed=search.workshop.seed,
-        notes=(*_hopes(search, verdict.prior), *search.notes),
+        notes=(*_hopes(search, min(verdict.prior, search.settings.decide.prior)), *search.notes),
         distilled="distilled, final" in search.spent,
     )
 

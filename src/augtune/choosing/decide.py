@@ -160,7 +160,8 @@ def decide(
     Args:
         rungs: What was found out, the first rung first; it has all ways, the others some of them.
         settings: The rule's numbers.
-        expected: Mean of a way's gain before anything was measured, in units of its deviation; 0 for those not named.
+        expected: Mean of a way's gain before anything was measured, in units of its deviation, or of ``prior`` if that is
+            less; 0 for those not named.
     """
     rule = settings or DecideSettings()
     prior, found = posteriors(rungs, rule, expected)
@@ -182,7 +183,7 @@ def posteriors(
         scales = [settings.prior * factor for factor in np.geomspace(1 / PRIOR_FACTOR, PRIOR_FACTOR, 21)]
     errors = [rung.covariance() for rung in rungs]
     means = np.array([(expected or {}).get(name, 0.0) for name in names])
-    found = [_Belief(names, scale, scale * means).after(rungs, errors) for scale in scales]
+    found = [_Belief(names, scale, min(scale, settings.prior) * means).after(rungs, errors) for scale in scales]
     # What is written down counts as much as one way, so that it decides where the ways say nothing.
     worth = [one.fit - 0.5 * math.log(scale / settings.prior) ** 2 for one, scale in zip(found, scales, strict=True)]
     best = int(np.argmax(worth))

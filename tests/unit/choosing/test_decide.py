@@ -128,3 +128,37 @@ def test_simulated_harm_is_rare_where_gains_are_as_expected():
 def test_the_page_tells_the_error_rates_that_the_simulation_gives(place):
     page = (ROOT / "docs" / "how-to" / "choose.md").read_text(encoding="utf-8")
     assert table_line(error_rates(SCENES[place], times=1000)) in page.splitlines()
+
+
+def rung_of(means: list[float], scatter: float = 0.02) -> Rung:
+    """Return gains of as many ways with these means, scattering alike over ten folds."""
+    chance = np.random.default_rng(0).normal(0, scatter, (1, 10))
+    own = np.random.default_rng(1).normal(0, scatter, (len(means), 10))
+    off = chance + own
+    return Rung(
+        tuple(f"way {i}" for i in range(len(means))),
+        np.array(means)[:, None] + off - off.mean(axis=1, keepdims=True),
+        5,
+        0.02,
+    )
+
+
+def test_what_is_expected_counts_like_a_measurement():
+    rung = rung_of([0.0])
+    without, hoped = decide([rung]), decide([rung], expected={"way 0": 1.0})
+    assert without.take == "human only"
+    assert hoped.take == "averaged"
+    # the belief of one way: both normals by their precision
+    error = rung.covariance()[0, 0]
+    assert hoped.posteriors[0].mean == pytest.approx(0.02 * error / (error + 0.02**2))
+    assert hoped.posteriors[0].deviation == without.posteriors[0].deviation
+
+
+def test_what_is_expected_shrinks_where_all_ways_show_little_and_does_not_grow_where_they_show_much():
+    hopes = {f"way {i}": 1.0 for i in range(6)}
+    little = decide([rung_of([0.0] * 6)], expected=hopes)
+    assert little.prior < 0.02
+    assert little.posteriors[0].mean < little.prior
+    harm = decide([rung_of([-0.3, -0.2, -0.15, -0.1, -0.05, -0.01])], expected=hopes)
+    assert harm.prior == pytest.approx(0.04)
+    assert harm.take == "human only"
