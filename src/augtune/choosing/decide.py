@@ -160,8 +160,8 @@ def decide(
     Args:
         rungs: What was found out, the first rung first; it has all ways, the others some of them.
         settings: The rule's numbers.
-        expected: Mean of a way's gain before anything was measured, in units of its deviation, or of ``prior`` if that is
-            less; 0 for those not named.
+        expected: Mean of a way's gain before anything was measured, in units of its deviation, or of ``prior`` if that
+            is less; 0 for those not named.
     """
     rule = settings or DecideSettings()
     prior, found = posteriors(rungs, rule, expected)
