@@ -62,6 +62,21 @@ def test_stand_in_of_several_labels_learns_each(candidate):
     assert (found == (targets > 0)).mean() > 0.85
 
 
+def test_what_is_expected_of_a_candidate_follows_from_the_rows(candidate):
+    def of(*counts: int, counts_classes: bool = True) -> float:
+        return candidate.expected(Situation(counts, 24, "single_label", False, counts_classes))
+
+    rare = candidate.kind in ("balanced", "logit_adjusted")
+    assert of(10, 100) == pytest.approx(rare or 10 / 55 * candidate.uses_synthetic)
+    assert of(30, 30) == pytest.approx(candidate.uses_synthetic / 3)
+    assert of(5, 5) == candidate.uses_synthetic
+    if rare:
+        assert of(10, 1000) == pytest.approx(2)
+        assert of(10, 1000, counts_classes=False) == 0
+    # a stand-in that sees written rows is believed less
+    assert (candidate.stand_in_bias > 0) == (candidate.stand_in_noise > 0.02) == candidate.uses_synthetic
+
+
 def test_candidate_without_the_rows_it_needs_says_so(candidate):
     bare = Situation((10, 10), 0, "single_label", False)
     uses = candidate.needs_synthetic or candidate.kind == "own"

@@ -124,7 +124,7 @@ def test_simulated_harm_is_rare_where_gains_are_as_expected():
     assert found.regret == pytest.approx(found.best - found.gain)
 
 
-@pytest.mark.parametrize("place", [2, 6])
+@pytest.mark.parametrize("place", [2, 6, 12])
 def test_the_page_tells_the_error_rates_that_the_simulation_gives(place):
     page = (ROOT / "docs" / "how-to" / "choose.md").read_text(encoding="utf-8")
     assert table_line(error_rates(SCENES[place], times=1000)) in page.splitlines()
