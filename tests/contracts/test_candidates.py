@@ -67,11 +67,11 @@ def test_what_is_expected_of_a_candidate_follows_from_the_rows(candidate):
         return candidate.expected(Situation(counts, 24, "single_label", False, counts_classes))
 
     rare = candidate.kind in ("balanced", "logit_adjusted")
-    assert of(10, 100) == pytest.approx(float(rare) or 10 / 55 * candidate.uses_synthetic)
+    assert of(10, 100) == pytest.approx(1.25 * rare or 10 / 55 * candidate.uses_synthetic)
     assert of(30, 30) == pytest.approx(candidate.uses_synthetic / 3)
     assert of(5, 5) == candidate.uses_synthetic
     if rare:
-        assert of(10, 1000) == pytest.approx(2)
+        assert of(10, 1000) == pytest.approx(2.5)
         assert of(10, 1000, counts_classes=False) == 0
     # a stand-in that sees written rows is believed less
     assert (candidate.stand_in_bias > 0) == (candidate.stand_in_noise > 0.02) == candidate.uses_synthetic
