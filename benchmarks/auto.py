@@ -21,7 +21,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -157,13 +156,18 @@ def main() -> None:
     """Run the tasks asked for and print the table of all that are done."""
     here = Path(os.environ.get("AUGTUNE_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
     known = {name: task for name, task in tasks(here).items() if name not in ELSEWHERE}
-    if "--others" in sys.argv:
-        known = {name: {"generate": None, **task} for name, task in others(here).items()}
-        known |= {name: {**task, "generate": imported(task["path"])} for name, task in known.items() if task["path"]}
-    parser = parser_of("choosing against every fixed recipe", known)
+    unseen = {
+        name: {**task, "generate": None if task["path"] is None else imported(task["path"])}
+        for name, task in others(here).items()
+    }
+    parser = parser_of("choosing against every fixed recipe", known | unseen)
     parser.add_argument("--others", action="store_true", help="tasks that no rule was tried on while it was written")
     parser.add_argument("--setfit", action="store_true", help="train SetFit instead")
     options = parser.parse_args()
+    known = unseen if options.others else known
+    wrong = [name for name in options.tasks if name not in known]
+    if wrong:
+        parser.error(f"{', '.join(wrong)}: {'leave out' if options.others else 'goes with'} --others")
     for name in () if options.table else options.tasks or known:
         (setfit if options.setfit else perform)(name, known[name], options)
     every = {

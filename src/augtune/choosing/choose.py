@@ -35,7 +35,6 @@ from augtune.model.fitted import Fitted
 __all__ = ["choose"]
 
 BASE = "human_only"
-PROBE = "probe"
 # What a short training's gain is off by, a standard deviation.
 SHORT_NOISE = 0.02
 DISTILLED = (
@@ -100,14 +99,15 @@ class _Search:
     def add(
         self, level: int, judged: Mapping[str, Judged], noise: Mapping[str, float], bias: Mapping[str, float]
     ) -> None:
-        """Score ways beside human rows alone, and remember it as a rung, less what is flattery."""
+        """Score ways beside human rows alone, and remember it as a rung."""
         scores = {name: fold_scores(one, self.truth, self.metric, self.threshold) for name, one in judged.items()}
         self.scores |= {name: float(values.mean()) for name, values in scores.items()}
         others = tuple(name for name in scores if name != BASE)
         if others:
-            gains = np.stack([scores[name] - scores[BASE] - bias.get(name, 0.0) for name in others])
+            gains = np.stack([scores[name] - scores[BASE] for name in others])
             folds = len({fold.number for fold in judged[BASE].folds})
-            self.rungs.append(Rung(others, gains, folds, np.array([noise[name] for name in others]), level))
+            off = [np.array([one.get(name, 0.0) for name in others]) for one in (noise, bias)]
+            self.rungs.append(Rung(others, gains, folds, off[0], level, off[1]))
 
     def verdict(self) -> Verdict:
         """Return what is decided with what is known."""

@@ -7,7 +7,8 @@ same held-out rows, over folds and repeats.
    folds (Nadeau and Bengio, Machine Learning 52, 2003). S has one variance and one correlation, the means over ways:
    ten gains of ten ways do not tell more, and a matrix that pretends to would turn signs round.
 2. What was measured is not what will be trained: a probe stands in for an encoder, a short training for a long one.
-   That adds the variance of the rung it was measured on, half of it shared by all ways.
+   That adds the variance of the rung it was measured on, half of it shared by all ways, and takes off what that rung is
+   known to flatter a way by.
 3. Before looking, gains are taken to be normal with a standard deviation of ``prior`` and a correlation of one half,
    since most ways use the same synthetic rows; around 0, or around what is expected of a way where rows are like this
    (``Candidate.expected``: of losses against imbalance where classes are unbalanced, of written rows where human ones
@@ -74,6 +75,8 @@ class Rung:
         noise: Standard deviation between the gain that this rung measures and that of the real training: one number, or
             ``(W,)``.
         level: Which rung it is, from 0.
+        bias: What the gain that this rung measures is above that of the real training on average: one number, or
+            ``(W,)``.
     """
 
     names: tuple[str, ...]
@@ -81,6 +84,7 @@ class Rung:
     folds: int
     noise: float | np.ndarray = 0.0
     level: int = 0
+    bias: float | np.ndarray = 0.0
 
     def __post_init__(self) -> None:
         if self.gains.ndim != 2 or self.gains.shape[0] != len(self.names) or self.gains.shape[1] < 2 or self.folds < 2:
@@ -218,7 +222,7 @@ class _Belief:
         """Return the belief once what the rungs measured is known; ``fit`` is how likely that was, in logs."""
         for rung, error in zip(rungs, errors, strict=True):
             at = [self.place[name] for name in rung.names]
-            off = rung.means - self.mean[at]
+            off = rung.means - rung.bias - self.mean[at]
             total = self.covariance[np.ix_(at, at)] + error + 1e-12 * np.eye(len(at))
             keep = np.linalg.solve(total, self.covariance[at]).T  # (all ways, W)
             self.fit -= 0.5 * float(np.linalg.slogdet(total)[1] + off @ np.linalg.solve(total, off))

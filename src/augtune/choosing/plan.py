@@ -43,8 +43,8 @@ class Budget:
     def of(cls, full: int, settings: ChooseSettings, *, compares: bool = False) -> Budget:
         """Return what the settings allow."""
         most = math.floor(settings.trainings * full)
-        least = most if settings.max_steps is None else min(most, settings.max_steps)
-        return cls(full, least, settings.distill, compares)
+        allowed = most if settings.max_steps is None else min(most, settings.max_steps)
+        return cls(full, allowed, settings.distill, compares)
 
     @property
     def short(self) -> int:

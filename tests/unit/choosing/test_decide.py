@@ -143,6 +143,16 @@ def rung_of(means: list[float], scatter: float = 0.02) -> Rung:
     )
 
 
+def test_what_a_rung_flatters_by_is_taken_off_what_is_believed_and_not_off_what_was_measured():
+    rung = rung_of([0.05, 0.05])
+    flattered = Rung(rung.names, rung.gains, rung.folds, rung.noise, bias=np.array([0.0, 0.03]))
+    first, second = decide([flattered]).posteriors
+    assert (first.name, second.name) == ("way 0", "way 1")
+    assert first.measured == pytest.approx(second.measured) == pytest.approx(0.05)
+    less = Rung(rung.names, rung.gains - np.array([[0.0], [0.03]]), rung.folds, rung.noise)
+    assert [one.mean for one in decide([less]).posteriors] == pytest.approx([first.mean, second.mean])
+
+
 def test_what_is_expected_counts_like_a_measurement():
     rung = rung_of([0.0])
     without, hoped = decide([rung]), decide([rung], expected={"way 0": 1.0})

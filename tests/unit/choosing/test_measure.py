@@ -44,12 +44,12 @@ def verdict_of(people, made, vectors):
     judged = frozen_rung(ways, folds, Vectors.of(vectors, people, made), lambda done, of: None)
     scores = {name: fold_scores(one, people.label_indices, MACRO_F1) for name, one in judged.items()}
     names = tuple(name for name in scores if name != "human_only")
-    bias = {way.name: way.stand_in_bias for way in ways}
-    gains = np.stack([scores[name] - scores["human_only"] - bias[name] for name in names])
+    gains = np.stack([scores[name] - scores["human_only"] for name in names])
     situation = Situation(tuple(people.counts().values()), len(made), "single_label", is_pair=False)
     expected = {way.name: way.expected(situation) for way in ways}
-    noise = {way.name: way.stand_in_noise for way in ways}
-    return decide([Rung(names, gains, 5, np.array([noise[name] for name in names]))], expected=expected), scores
+    off = {way.name: (way.stand_in_noise, way.stand_in_bias) for way in ways}
+    noise, bias = np.array([off[name] for name in names]).T
+    return decide([Rung(names, gains, 5, noise, bias=bias)], expected=expected), scores
 
 
 def test_scores_of_folds_average_to_that_of_all_rows():

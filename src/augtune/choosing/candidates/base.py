@@ -25,7 +25,7 @@ IMBALANCED = 3.0
 SYNTHETIC_BIAS = 0.02
 SYNTHETIC_NOISE = 0.03
 HUMAN_NOISE = 0.02
-# Human rows of a class up to which written rows are expected to gain.
+# Human rows of a class up to which written rows are expected to gain most.
 FEW_ROWS = 10.0
 
 
