@@ -99,24 +99,24 @@ def scores_of(folder: Path, *, has_synthetic: bool) -> dict[str, float]:
     return found
 
 
-def chosen(folder: Path) -> tuple[str, str]:
-    """Return what auto chose for each seed, and what that cost on average in trainings and seconds."""
+def decisions(folder: Path) -> list[dict[str, Any]]:
+    """Return what auto noted of its choice, for each seed."""
     models = sorted((folder / "models" / AUTO).glob("seed-*/augtune.json"))
-    decisions = [json.loads(path.read_text(encoding="utf-8"))["decision"] for path in models]
-    names = [one["chosen"] for one in decisions]
-    told = ", ".join(f"{name} ×{names.count(name)}" for name in dict.fromkeys(names))
-    trainings = statistics.mean(one["trainings"] for one in decisions)
-    seconds = statistics.mean(one["seconds"] for one in decisions)
-    return told, f"{trainings:.1f} trainings, {seconds:.0f} s"
+    return [json.loads(path.read_text(encoding="utf-8"))["decision"] for path in models]
 
 
-def seconds_of(folder: Path) -> str:
-    """Return what SetFit took on average, or nothing."""
-    beside = folder.parent / f"{folder.name}{BESIDE}"
-    if not beside.is_file():
-        return ""
-    done = json.loads(beside.read_text(encoding="utf-8"))["seeds"]
-    return f"{statistics.mean(one['seconds'] for one in done.values()):.0f} s"
+def cost(arm: str, folders: list[Path]) -> str:
+    """Return what a seed of an arm took in trainings and seconds, on average over tasks and seeds."""
+    if arm == AUTO:
+        trainings = statistics.mean(one["trainings"] for folder in folders for one in decisions(folder))
+        seconds = statistics.mean(one["seconds"] for folder in folders for one in decisions(folder))
+        return f"{trainings:.1f} trainings, {seconds:.0f} s"
+    if arm == SETFIT:
+        places = [folder.parent / f"{folder.name}{BESIDE}" for folder in folders]
+        told = [json.loads(place.read_text(encoding="utf-8"))["seeds"].values() for place in places]
+        return f"{statistics.mean(one['seconds'] for seeds in told for one in seeds):.0f} s"
+    results = [json.loads((folder / "results.json").read_text(encoding="utf-8")) for folder in folders]
+    return f"1 training, {statistics.mean(one['arms'][arm]['train_seconds'] for one in results):.0f} s"
 
 
 def table(found: dict[str, dict[str, float]], out: Path) -> str:
@@ -130,20 +130,26 @@ def table(found: dict[str, dict[str, float]], out: Path) -> str:
         base = scores[BASELINE]
         best = max((arm for arm in scores if arm != SETFIT), key=lambda arm: scores[arm])
         regrets.append(scores[best] - scores[AUTO])
-        told, cost = chosen(out / name)
+        names = [one["chosen"] for one in decisions(out / name)]
+        told = ", ".join(f"{way} ×{names.count(way)}" for way in dict.fromkeys(names))
         beside = f"{scores[SETFIT] - base:+.1f}" if SETFIT in scores else ""
+        times = cost(SETFIT, [out / name]) if beside else ""
         lines.append(
             f"| {name} | {base:.1f} | {scores[AUTO] - base:+.1f} | {beside} | {best} {scores[best] - base:+.1f} | "
-            f"{regrets[-1]:.1f} | {told} | {cost} | {seconds_of(out / name)} |"
+            f"{regrets[-1]:.1f} | {told} | {cost(AUTO, [out / name])} | {times} |"
         )
-    lines += ["", "| arm | tasks | mean difference | worst task | auto on the same tasks |", "|---|--:|--:|--:|--:|"]
+    lines += ["", "| arm | tasks | mean difference | worst task | auto on the same tasks | cost of a seed |"]
+    lines.append("|---|--:|--:|--:|--:|--:|")
     for arm in [*HUMAN, *SYNTHETIC, AUTO, SETFIT]:
-        with_it = [scores for scores in found.values() if arm in scores]
-        if arm == BASELINE or not with_it:
+        with_it = {name: scores for name, scores in found.items() if arm in scores}
+        if not with_it:
             continue
-        gains = [scores[arm] - scores[BASELINE] for scores in with_it]
-        mean = statistics.mean(scores[AUTO] - scores[BASELINE] for scores in with_it)
-        lines.append(f"| {arm} | {len(gains)} | {statistics.mean(gains):+.2f} | {min(gains):+.1f} | {mean:+.2f} |")
+        gains = [scores[arm] - scores[BASELINE] for scores in with_it.values()]
+        mean = statistics.mean(scores[AUTO] - scores[BASELINE] for scores in with_it.values())
+        lines.append(
+            f"| {arm} | {len(gains)} | {statistics.mean(gains):+.2f} | {min(gains):+.1f} | {mean:+.2f} | "
+            f"{cost(arm, [out / name for name in with_it])} |"
+        )
     worst = min(scores[AUTO] - scores[BASELINE] for scores in found.values())
     return "\n".join([
         *lines, "",
