@@ -13,7 +13,7 @@ from augtune.core.files import read_json, read_jsonl
 from augtune.core.labels import Labels
 from augtune.experiment.plan import read_plan
 from augtune.experiment.run import run
-from augtune.experiment.search import SearchSettings
+from augtune.experiment.search import SearchSettings, keys_for
 from augtune.experiment.searching import SearchRows
 from flows.small import experiment, write_task
 
@@ -173,6 +173,17 @@ def test_a_wrong_search_is_told_of(search, data, problem):
     with pytest.raises(SettingsError) as caught:
         read_plan({"name": "x", "data": {"source": "nowhere", **data}, "arms": {"a": {}}, "search": given})
     assert list(caught.value.problems) == [problem]
+
+
+def test_the_recipe_is_not_searched_for_an_arm_that_chooses_it(task, tiny_encoder):
+    values = searching(task, tiny_encoder, over={"train.recipe": ["vanilla", "two_stage"]})
+    values["arms"] = {"mix": {}, "auto": {"train": {"recipe": "auto"}}}
+    plan = read_plan(values)
+    assert {arm.name: keys_for(plan.search, arm) for arm in plan.arms} == {"mix": ("train.recipe",), "auto": ()}
+    del values["arms"]["mix"]
+    with pytest.raises(SettingsError) as found:
+        read_plan(values)
+    assert "search.over.train.recipe: two_stage: how rows are used is what is chosen here" in str(found.value)
 
 
 def test_a_run_killed_while_it_held_the_journal_goes_on(task, tiny_encoder, finished, tmp_path, monkeypatch):

@@ -74,6 +74,7 @@ class _Search:
     spent: dict[str, tuple[int, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     made_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    finals: dict[tuple[str, int], Fitted] = field(default_factory=dict)
 
     @property
     def truth(self) -> np.ndarray:
@@ -109,6 +110,14 @@ class _Search:
             off = [np.array([one.get(name, 0.0) for name in others]) for one in (noise, bias)]
             self.rungs.append(Rung(others, gains, folds, off[0], level, off[1]))
 
+    def leave_out(self, name: str, why: str) -> None:
+        """Take a way back that turned out not to be trainable, and averages with it, whatever was measured of them."""
+        gone = {name, *(average for average, group in self.made_of.items() if name in group)}
+        self.left_out.append(LeftOut(name, why))
+        self.rungs = [kept for rung in self.rungs if (kept := rung.without(gone)) is not None]
+        self.made_of = {average: group for average, group in self.made_of.items() if average not in gone}
+        del self.ways[name]
+
     def verdict(self) -> Verdict:
         """Return what is decided with what is known."""
         return decide(self.rungs, self.settings.decide, self.expected)
@@ -140,23 +149,25 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
         SettingsError: If the metric is not made for the task, or fewer steps are allowed than the final training takes.
         DataError: If there are too few rows to compare anything.
     """
-    search = _search(workshop, settings)
     rows = workshop.rows
+    if workshop.settings.epochs is not None:
+        steps = workshop.settings.steps_for(len(rows.whole()))
+        workshop = replace(workshop, settings=workshop.settings.changed(epochs=None, steps=steps))
+    search = _search(workshop, settings)
     vectors = Vectors.of(rows.vectors, rows.human, rows.synthetic)
     judged = _rung_0(search, vectors)
     _rung_1(search)
-    verdict = search.verdict()
     learning: tuple[LearningPoint, ...] = ()
-    best_mix = max((name for name in judged if name.startswith("mix")), key=lambda one: search.scores[one], default="")
+    mixes = [name for name in judged if name.startswith("mix")]
+    best_mix = max(mixes, key=lambda one: search.scores[one], default="")
     if settings.learning and not search.is_late():
         weight = getattr(search.ways.get(best_mix), "weight", 1.0)
         first = [fold for fold in search.folds if fold.repeat == 0]
         how = (float(weight), workshop.seed)
         learning = learning_points(first, vectors, search.truth, search.metric, how, search.threshold)
-    names = _repeated(search, search.parts_of(verdict))
+    verdict, names, fitted = _settled(search)
     named = [name for name in names if name in judged]
     needs = class_needs(judged[named[-1] if named else BASE], rows.human, rows.synthetic, search.threshold)
-    fitted = _final(search, names)
     decision = _decision(search, verdict, names)
     decision = replace(decision, learning=learning, classes=needs, usd=usd)
     if settings.target is not None:
@@ -177,7 +188,7 @@ def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
     situation = Situation(counts, made, human.labels.task, human.is_pair, metric.counts_classes)
     ways, left_out = {}, []
     for way in settings.ways:
-        why = way.misfit(situation.task) or way.unfit(situation)
+        why = way.misfit(situation.task) or way.unfit(situation) or _contradiction(way, workshop)
         if why:
             left_out.append(LeftOut(way.name, why))
         else:
@@ -192,6 +203,17 @@ def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
     folds = folds_of(human, synthetic, ties, settings.folds, seed=workshop.seed)
     expected = {name: way.expected(situation) for name, way in ways.items()}
     return _Search(settings, workshop, metric.bound(human.labels), folds, budget, ways, left_out, expected)
+
+
+def _contradiction(way: Candidate, workshop: Workshop) -> str:
+    """Return what of the settings that all ways share a way cannot have, or nothing."""
+    try:
+        way.settings(workshop.settings, workshop.rows.whole())
+    except SettingsError as error:
+        if way.name == BASE:
+            raise
+        return "; ".join(error.problems)
+    return ""
 
 
 def _check_room(budget: Budget) -> None:
@@ -266,12 +288,15 @@ def _trained(search: _Search, names: Sequence[str], folds: Sequence[Fold], short
             search.notes.append(f"The time allowed was over after {len(tables[BASE])} of {len(folds)} folds.")
             break
         for name in list(tables):
+            if search.ways[name].uses_synthetic and not len(fold.synthetic):
+                tables[name].append(tables[BASE][-1])
+                continue
             try:
                 done = search.workshop.on_fold(search.ways[name], fold, short.steps)
             except DataError as error:
                 if name == BASE:
                     raise
-                search.left_out.append(LeftOut(name, f"{fold.name}: {error.message}"))
+                search.leave_out(name, f"{fold.name}: {error.message}")
                 del tables[name]
                 continue
             steps, seconds = search.spent.get(name, (0, 0.0))
@@ -302,14 +327,38 @@ def _hopes(search: _Search, prior: float) -> list[str]:
     return [f"Expected before anything was measured, in points: {', '.join(told)}."] if told else []
 
 
-def _final(search: _Search, names: Sequence[str]) -> Fitted:
-    """Return the model trained on all rows, the average of several, or one model that learned from that."""
+def _settled(search: _Search) -> tuple[Verdict, tuple[str, ...], Fitted]:
+    """Return the last verdict, the ways whose models are made, and what they make.
+
+    A way that cannot be trained on all rows is left out, and decided anew.
+    """
+    while True:
+        verdict = search.verdict()
+        names = _repeated(search, search.parts_of(verdict))
+        fitted = _final(search, names)
+        if fitted is not None:
+            return verdict, names, fitted
+
+
+def _final(search: _Search, names: Sequence[str]) -> Fitted | None:
+    """Return the model trained on all rows, the average of several, or one model that learned from that.
+
+    None: one of the ways could not be trained and is left out.
+    """
     fitted = []
     for place, name in enumerate(names):
-        made, steps, seconds = search.workshop.on_all(search.ways[name], names[:place].count(name))
-        before = search.spent.get(f"{name}, final", (0, 0.0))
-        search.spent[f"{name}, final"] = (before[0] + steps, before[1] + seconds)
-        fitted.append(made)
+        copy = names[:place].count(name)
+        if (name, copy) not in search.finals:
+            try:
+                search.finals[name, copy], steps, seconds = search.workshop.on_all(search.ways[name], copy)
+            except DataError as error:
+                if name == BASE:
+                    raise
+                search.leave_out(name, f"all rows: {error.message}")
+                return None
+            before = search.spent.get(f"{name}, final", (0, 0.0))
+            search.spent[f"{name}, final"] = (before[0] + steps, before[1] + seconds)
+        fitted.append(search.finals[name, copy])
     whole = fitted[0] if len(fitted) == 1 else average(fitted, name="+".join(names))
     if not search.settings.distill:
         return whole
@@ -383,8 +432,11 @@ def _because(verdict: Verdict, names: Sequence[str], settings: ChooseSettings) -
             "with human rows alone is allowed or paid for"
         )
     if verdict.take == "averaged":
-        return (
-            f"{best.name} gains with a probability of {best.probability:.2f}: likely ({likely:g}), but not sure "
-            f"({sure:g}), so it is averaged with human rows alone"
+        told = f"{best.name} gains with a probability of {best.probability:.2f}: likely ({likely:g}), but not sure"
+        is_whole = best.name == f"average of {' and '.join(names)}" and BASE in names
+        return f"{told} ({sure:g}), " + (
+            "and has human rows alone among its models already"
+            if is_whole
+            else "so it is averaged with human rows alone"
         )
     return f"the best way, {best.name}, gains with a probability of {best.probability:.2f}, less than {likely:g}"

@@ -25,8 +25,8 @@ Shapes: ``W`` ways, ``J`` gains of each, ``F`` folds.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -89,6 +89,15 @@ class Rung:
     def __post_init__(self) -> None:
         if self.gains.ndim != 2 or self.gains.shape[0] != len(self.names) or self.gains.shape[1] < 2 or self.folds < 2:
             raise ValueError(f"a rung needs two gains of two folds at least for each way, got {self.gains.shape}")
+
+    def without(self, names: Collection[str]) -> Rung | None:
+        """Return the rung as it would be if these ways had not been measured; None if no other was."""
+        kept = [i for i, name in enumerate(self.names) if name not in names]
+        if len(kept) == len(self.names) or not kept:
+            return self if kept else None
+        noise, bias = (np.broadcast_to(each, len(self.names))[kept] for each in (self.noise, self.bias))
+        left = tuple(self.names[i] for i in kept)
+        return replace(self, names=left, gains=self.gains[kept], noise=noise, bias=bias)
 
     @property
     def means(self) -> np.ndarray:

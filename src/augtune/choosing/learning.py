@@ -88,6 +88,8 @@ def _scores(
 
 def _part(frozen: Frozen, own: np.ndarray, share: float, chance: np.random.Generator) -> np.ndarray:
     """Return a part of each class's rows, one at least; a larger part has the smaller one's rows."""
+    if not len(own):
+        return own
     if frozen.many:
         return np.sort(own[spread_sets(frozen.targets[own] > 0.5, PARTS, chance) < round(share * PARTS)])
     classes = frozen.targets[own].argmax(axis=1)
@@ -95,7 +97,7 @@ def _part(frozen: Frozen, own: np.ndarray, share: float, chance: np.random.Gener
     for k in np.unique(classes):
         inside = chance.permutation(own[classes == k])
         found.append(inside[: max(1, round(share * len(inside)))])
-    return np.sort(np.concatenate(found)) if found else own
+    return np.sort(np.concatenate(found))
 
 
 def class_needs(

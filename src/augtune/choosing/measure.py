@@ -99,6 +99,8 @@ def frozen_rung(
 ) -> Mapping[str, Judged]:
     """Return what the stand-in of each way predicts of the rows held out, by the way's name.
 
+    In a fold that is left without synthetic rows every way is that of human rows alone.
+
     Args:
         ways: The ways.
         folds: All folds of all repeats.
@@ -109,7 +111,9 @@ def frozen_rung(
     for done, fold in enumerate(folds, start=1):
         frozen = vectors.fold(fold)
         for way in ways:
-            tables[way.name].append(predicted(way.stand_in(frozen), vectors.human[fold.held_out]))
+            is_alone = way.uses_synthetic and not len(fold.synthetic)
+            probe = frozen.human_only if is_alone else way.stand_in(frozen)
+            tables[way.name].append(predicted(probe, vectors.human[fold.held_out]))
         tell(done, len(folds))
     return {name: Judged(folds, found) for name, found in tables.items()}
 

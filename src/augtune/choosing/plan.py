@@ -32,19 +32,21 @@ class Budget:
         most: Of everything, the final trainings included.
         distill: Whether what the final trainings make is distilled into one model, which takes a full training more.
         compares: Whether there is a way that only trainings on folds can judge: they come before a third final one.
+        average: Whether final trainings are averaged, so that more than one is of use.
     """
 
     full: int
     most: int
     distill: bool = False
     compares: bool = False
+    average: bool = True
 
     @classmethod
     def of(cls, full: int, settings: ChooseSettings, *, compares: bool = False) -> Budget:
         """Return what the settings allow."""
         most = math.floor(settings.trainings * full)
         allowed = most if settings.max_steps is None else min(most, settings.max_steps)
-        return cls(full, allowed, settings.distill, compares)
+        return cls(full, allowed, settings.distill, compares, settings.average)
 
     @property
     def short(self) -> int:
@@ -55,8 +57,10 @@ class Budget:
     def finals(self) -> int:
         """How many full trainings are kept for the end: three or two if something is left to compare with, else one.
 
-        Where their average is distilled they are two at least.
+        Where their average is distilled they are two at least, where none is wanted one.
         """
+        if not self.average:
+            return 1
         left = self.most - self.distill * self.full
         if left >= 5 * self.full and (not self.compares or left - 3 * self.full >= LEAST_COMPARED * self.short):
             return 3

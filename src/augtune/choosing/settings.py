@@ -67,7 +67,7 @@ class ChooseSettings(Settings):
     exclude: tuple[str, ...] = ()
     """Names of ways not to try, such as curriculum, or mix for all of a kind."""
     metric: str = "macro_f1"
-    """What decides: a metric of shares, higher is better."""
+    """What decides: a metric of shares, higher is better, that adds up over rows."""
     folds: FoldSettings = FoldSettings()
     """How human rows are parted: {folds, repeats, near}."""
     decide: DecideSettings = DecideSettings()
@@ -127,6 +127,9 @@ class ChooseSettings(Settings):
             (metric,) = metrics_of([self.metric])
         except SettingsError as error:
             return list(error.problems)
+        if not metric.adds_up:
+            told = "expected one that adds up over rows, as folds are scored by it, e.g. macro_f1"
+            return [f"metric: {told}; got {self.metric}"]
         if metric.is_share and metric.higher_is_better:
             return []
         return [f"metric: expected a share of which more is better, e.g. macro_f1; got {self.metric}"]

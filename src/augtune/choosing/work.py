@@ -18,6 +18,7 @@ from augtune.choosing.folds import Fold
 from augtune.choosing.frozen import RIDGE
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.files import read_json, write_json
+from augtune.core.fingerprint import fingerprint
 from augtune.core.seeds import derive
 from augtune.weighting.importance import label_probability
 
@@ -138,7 +139,7 @@ class Workshop:
     settings: TrainSettings
     seed: int
     within: Within
-    _checkers: dict[tuple[str, str], Checkers] = field(default_factory=dict, init=False, repr=False)
+    _checkers: dict[tuple[str, str, str], Checkers] = field(default_factory=dict, init=False, repr=False)
 
     def on_fold(self, way: Candidate, fold: Fold, steps: int) -> Done:
         """Return what a short training without a fold's rows predicts of them."""
@@ -150,7 +151,7 @@ class Workshop:
 
         def make(folder: Path) -> dict[str, Any]:
             started = time.monotonic()
-            fitted = self._trained(way, (dataset, vectors), shared, seed, (folder, about))
+            fitted = self._trained(way, (dataset, vectors), shared, (seed, seed), (folder, about))
             predicted = fitted.predict(judging)
             write_json(folder / TABLE, predicted.probabilities.tolist())
             return {"steps": fitted.steps, "seconds": time.monotonic() - started}
@@ -165,14 +166,14 @@ class Workshop:
 
         Args:
             way: The way.
-            copy: 0 trains with the choice's own seed, 1 and so on with others.
+            copy: 0 trains with the choice's own seed, 1 and so on with others; checkers are those of the choice's own.
         """
         dataset = self.rows.whole()
         about = f"{way.name} · all rows" + (f", training {copy + 1}" if copy else "")
         seed = derive(self.seed, "choose", "copy", copy) if copy else self.seed
 
         def train(folder: Path) -> Fitted:
-            return self._trained(way, (dataset, self.rows.vectors), self.settings, seed, (folder, about))
+            return self._trained(way, (dataset, self.rows.vectors), self.settings, (seed, self.seed), (folder, about))
 
         return self._kept({**self._key(way, dataset, self.settings, seed), "judging": None}, train, about)
 
@@ -232,15 +233,15 @@ class Workshop:
         way: Candidate,
         known: tuple[Dataset, np.ndarray],
         shared: TrainSettings,
-        seed: int,
+        seeds: tuple[int, int],
         place: tuple[Path, str],
     ) -> Fitted:
-        """Return a way's model of the given rows."""
+        """Return a way's model of the given rows; the seeds are that of the training and that of its checkers."""
         from augtune.training.contrastive import contrast
         from augtune.training.probed import probed
         from augtune.training.train import train
 
-        dataset, vectors = known
+        (dataset, vectors), (seed, checked) = known, seeds
         if way.is_cheap:
             kept = way.rows(dataset, None)
             found = probed(kept, encoder=shared.encoder, ridge=RIDGE, seed=seed, vectors=_of(vectors, dataset, kept))
@@ -250,7 +251,7 @@ class Workshop:
             return contrast(way.rows(dataset, None), shared, ridge=RIDGE, seed=seed, running=self._running(*place))
         quality = None
         if way.wants_quality:
-            judge = self._checker("quality", dataset, vectors, shared, seed)
+            judge = self._checker("quality", dataset, vectors, shared, checked)
             made = dataset.synthetic()
             if judge.quality is not None:
                 quality = label_probability(judge.quality, made)
@@ -258,7 +259,7 @@ class Workshop:
         settings = way.settings(shared, kept)
         checkers = None
         if settings.recipe.needs:
-            checkers = self._merged(settings.recipe.needs, kept, _of(vectors, dataset, kept), settings, seed)
+            checkers = self._merged(settings.recipe.needs, kept, _of(vectors, dataset, kept), settings, checked)
         running = self._running(*place)
         return train(kept, seed=seed, settings=settings, checkers=checkers, running=running)
 
@@ -272,10 +273,11 @@ class Workshop:
     def _checker(
         self, name: str, dataset: Dataset, vectors: np.ndarray, settings: TrainSettings, seed: int
     ) -> Checkers:
-        """Return what a checker says of a fold's rows; ways share it."""
+        """Return what a checker says of a fold's rows; ways that differ in nothing but recipe and loss share it."""
         from augtune.training.checkers import make_checkers
 
-        key = (name, dataset.fingerprint)
+        rest = {part: value for part, value in settings.to_key().items() if part not in ("recipe", "loss")}
+        key = (name, dataset.fingerprint, fingerprint({"settings": rest, "seed": seed}))
         if key not in self._checkers:
             self._checkers = {old: made for old, made in self._checkers.items() if old[1] == dataset.fingerprint}
             own = settings.checkers.encoder in (None, settings.encoder)

@@ -85,6 +85,11 @@ class Metric(Settings):
         """What its values are called; ``kind`` unless the settings make several of it."""
         return self.kind
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether it is a function of sums over rows; a metric of ranks is not."""
+        return type(self).row_sums is not Metric.row_sums
+
     def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Return what each row adds to the sums, ``(N, C)``.
 

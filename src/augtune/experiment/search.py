@@ -12,6 +12,7 @@ from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings
 from augtune.experiment import document
 from augtune.experiment.arms import ArmPlan
+from augtune.experiment.fit import unchoosable
 from augtune.training.settings import TrainSettings
 
 __all__ = ["Choices", "Range", "SearchSettings", "check_search", "keys_for", "shared", "value_at", "with_values"]
@@ -189,6 +190,8 @@ def _problems(search: SearchSettings, arm: ArmPlan, key: str) -> Iterator[str]:
     """Yield what is wrong with the values of a key in an arm."""
     for value in search.space[key].tried:
         try:
-            with_values(arm.settings, {key: value})
+            settings = with_values(arm.settings, {key: value})
         except SettingsError as error:
             yield from (f"search.over.{line}" for line in error.problems)
+        else:
+            yield from (f"search.over.train.{line}" for line in (unchoosable(settings) if arm.choose else ()))

@@ -238,6 +238,80 @@ def test_a_metric_that_cannot_decide_is_refused(tiny_encoder):
     )
 
 
+def test_a_metric_that_does_not_add_up_over_rows_is_refused(tiny_encoder):
+    with pytest.raises(SettingsError) as found:
+        choose(tiny_encoder, choose={"metric": "auroc"})
+    assert str(found.value).startswith(
+        "choose.metric: expected one that adds up over rows, as folds are scored by it, e.g. macro_f1; got auroc"
+    )
+
+
+@pytest.mark.parametrize("steps", [8, 45])
+def test_folds_that_are_left_without_synthetic_rows_train_on_human_rows_alone(tiny_encoder, steps):
+    made = at.Dataset.from_examples([replace(row, parents=("human-000",)) for row in MADE.take(range(6))], MADE.labels)
+    asked = {key: value for key, value in CHOOSE.items() if key != "candidates"}  # all ways there are
+    decision = choose_of(made, tiny_encoder, asked, steps=steps)
+    assert {"mix 1", "best_quality 0.5", "imp", "dimp", "quality", "two_stage", "curriculum"} <= {
+        one.name for one in (*decision.tried, *decision.left_out)
+    }
+    assert decision.trainings <= 6
+
+
+def test_folds_without_synthetic_rows_are_no_trouble_where_rows_have_several_labels(tiny_encoder):
+    labels = Labels(("a", "b"), task="multi_label")
+
+    def several(rows: at.Dataset) -> list[at.Example]:
+        return [replace(row, label="", labels=("ab"[i % 2],), parents=()) for i, row in enumerate(rows)]
+
+    human = at.HumanDataset.from_examples(several(HUMAN), labels)
+    made = at.Dataset.from_examples(several(MADE.take(range(1))), labels)
+    decision = at.fit(human, made, encoder=tiny_encoder, curate=[], choose=CHOOSE, **SHORT).decision
+    assert {one.name for one in decision.tried} >= {"mix 0.25", "two_stage"}
+
+
+@pytest.mark.parametrize(("steps", "where"), [(45, "repeat 1, fold"), (8, "all rows")])
+def test_a_way_that_cannot_be_trained_is_never_taken(tiny_encoder, steps, where):
+    made = at.Dataset.from_examples([row for row in MADE if row.label == "positive"], MADE.labels)
+    eager = {"candidates": ["imp"], "folds": CHOOSE["folds"], "decide": {"likely": 0.5, "sure": 0.51}}
+    eager |= {"average": False} if steps == 45 else {"trainings": 1}  # leaves room for folds, or none
+    decision = choose_of(made, tiny_encoder, eager, steps=steps)
+    assert decision.chosen == "human_only"
+    (one,) = decision.left_out
+    assert one.name == "imp"
+    assert one.because.startswith(where)
+    assert "the diversity checker needs at least 2 synthetic rows in each of at least 2 classes" in one.because
+    assert decision.tried == ()
+
+
+def test_ways_that_contradict_the_settings_are_left_out_and_say_so(tiny_encoder):
+    decision = choose(tiny_encoder, loss="focal", choose={**CHOOSE, "candidates": ["dimp", "two_stage"]}).decision
+    (one,) = decision.left_out
+    assert (one.name, one.because) == ("dimp", "TrainSettings.loss: recipe dimp brings its own; leave it out")
+    assert "two_stage" in {tried.name for tried in decision.tried}
+
+
+def test_epochs_are_the_steps_of_all_rows_for_every_way(tiny_encoder):
+    kinds = {"average": False, "candidates": ["two_stage"], "folds": CHOOSE["folds"]}
+    decision = at.fit(
+        HUMAN, MADE, encoder=tiny_encoder, curate=[], epochs=2, batch_size=4, choose={**kinds, "max_steps": 27}
+    ).decision
+    assert decision.steps == 2 * (24 + 30) // 4
+    assert decision.trainings == 1
+
+
+def test_one_training_is_kept_for_the_end_where_none_is_averaged(tiny_encoder):
+    asked = {**CHOOSE, "candidates": ["two_stage", "imp"], "average": False}
+    decision = choose(tiny_encoder, choose=asked).decision
+    assert len(decision.members) == 1
+    assert sorted(one.rung for one in decision.tried) == [0, 1]
+    assert decision.trainings == 5
+
+
+def choose_of(made: at.Dataset, encoder: str, asked: Mapping[str, object], *, steps: int) -> at.Decision:
+    how = {"encoder": encoder, "steps": steps, "batch_size": 4, "choose": asked}
+    return at.fit(HUMAN, made, curate=[], **how).decision  # type: ignore[arg-type]
+
+
 def test_synthetic_rows_are_no_human_rows(tiny_encoder):
     with pytest.raises(DataError) as found:
         at.fit(MADE, encoder=tiny_encoder)  # type: ignore[arg-type]
