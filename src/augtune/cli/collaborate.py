@@ -154,7 +154,7 @@ def predict_routed(
     Args:
         model: Folder of a routed model.
         file: Texts.
-        changes: Settings of its language model in place of the saved ones, e.g. a budget.
+        changes: Settings of its language model beside the saved ones, or in their place, e.g. a budget and a cache.
         text: Column of the text, found by its usual names if None; likewise ``text_pair``.
         text_pair: Column of the second text.
     """
@@ -281,11 +281,10 @@ def _asking(form: str | None, settings: list[str] | None) -> Any:
 
 
 def _model(llm: str | None, *, budget: str | None, replay: Path | None, base_url: str | None, out: Path) -> LLM:
-    from augtune.cli.inputs import language_model
+    from augtune.cli.inputs import cache_beside, language_model
     from augtune.core.errors import InputError
 
-    cache = out.with_name(f"{out.stem}.cache.sqlite")
-    model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=cache)
+    model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=cache_beside(out))
     if model is None:
         raise InputError("a language model is needed, and none was named.", hint="Give --llm PROVIDER/MODEL.")
     return model

@@ -106,6 +106,11 @@ def synthetic_rows(path: Path, human: HumanDataset, *, separator: str | None = N
     return made.dataset
 
 
+def cache_beside(out: Path) -> Path:
+    """Return where the replies are kept that a command pays for to write a file."""
+    return out.with_name(f"{out.stem}.cache.sqlite")
+
+
 def language_model(
     model: str | None, *, budget: str | None, replay: Path | None, base_url: str | None, cache: Path
 ) -> LLM | None:

@@ -59,7 +59,7 @@ def generate(
 
     Example: augtune generate train.csv --set per_class=50 --llm openai/gpt-4.1-mini --budget '1 USD' --out new.jsonl
     """
-    from augtune.cli.inputs import human_splits, language_model
+    from augtune.cli.inputs import cache_beside, human_splits, language_model
     from augtune.core.files import write_jsonl
     from augtune.data import sample as draw
     from augtune.experiment.document import override
@@ -69,8 +69,7 @@ def generate(
     generator = GENERATORS.parse(override({"kind": kind}, settings or ()), where="generate")
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair, "view": view}
     human = draw(human_splits(file, **columns, told=LabelOptions(task, separator)).train, sample, seed=seed)
-    cache = out.with_name(f"{out.stem}.cache.sqlite")
-    model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=cache)
+    model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=cache_beside(out))
     made = make(human, generator, llm=model, seed=seed)
     write_jsonl(out, (row.to_json(human.labels) for row in made.dataset))
     write_dropped(dropped, made.dropped, human.labels)

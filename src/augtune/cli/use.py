@@ -21,6 +21,12 @@ __all__ = ["COMMANDS"]
 ABSTAIN = typer.Option(
     None, "--abstain-below", metavar="CONFIDENCE", help="Leave rows unanswered that it is less sure of, e.g. 0.7."
 )
+CACHE = typer.Option(
+    None,
+    "--cache",
+    metavar="FILE",
+    help="Where a routed model's replies are kept (.sqlite); by default beside OUT, and without OUT nowhere.",
+)
 FORMAT = typer.Option(None, "--format", help="jsonl or csv; by default as OUT is called, else jsonl.")
 
 
@@ -35,6 +41,7 @@ def predict(
     abstain_below: float = ABSTAIN,
     replay: Path = REPLAY,
     budget: str = BUDGET,
+    cache: Path = CACHE,
     form: str = FORMAT,
     out: Path = typer.Option(None, "--out", metavar="FILE", help="Where to (.jsonl or .csv); by default to stdout."),
 ) -> None:
@@ -43,7 +50,8 @@ def predict(
     Writes id, predicted and probabilities of each row, and label where the file has it; a label is not needed. With
     --abstain-below, predicted is empty for rows the model is not sure enough of, and abstained says so; augtune
     calibrate makes its confidence mean what it says. A model that augtune route saved asks its language model about
-    the rows it is unsure of; --budget and --replay are for that.
+    the rows it is unsure of; --budget, --replay and --cache are for that. Its replies are kept beside OUT, so the same
+    command pays for nothing twice; a budget is that of all replies in one cache.
 
     Example: augtune predict model tickets.csv --abstain-below 0.7 --out predictions.csv
     """
@@ -52,8 +60,10 @@ def predict(
     as_csv = _is_csv(form, out)
     if (model / "router.json").is_file():
         from augtune.cli.collaborate import predict_routed
+        from augtune.cli.inputs import cache_beside
 
-        changes = {"budget": budget, "replay": replay}
+        kept = cache_beside(out) if cache is None and out is not None else cache
+        changes = {"budget": budget, "replay": replay, "cache": kept}
         served = predict_routed(model, file, changes, text=text, text_pair=text_pair)
         found: Predictions = served.predictions
         truth: Any = served.truth

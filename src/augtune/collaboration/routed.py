@@ -149,7 +149,7 @@ class RoutedModel:
         Raises:
             InputError: If rows have to be sent and there is no language model.
             DataError: If rows do not fit the classifier.
-            BudgetError: If the budget is reached; what was paid for is kept.
+            BudgetError: If the budget is reached; what was paid for is in the language model's cache.
             ProviderError: If the provider fails every call.
         """
         questions = Questions.of(rows, None if isinstance(rows, Dataset) else self.router.labels)

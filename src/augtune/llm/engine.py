@@ -83,6 +83,7 @@ class Engine:
             paid=paid if settings.budget else (),
             record=self.store.pay if sent_apart is None else None,
             resumed=out,
+            is_kept=settings.cache is not None,
             survives=jobs.has if jobs is not None else sent_apart.has_out if sent_apart is not None else None,
         )
         if elsewhere is not None:

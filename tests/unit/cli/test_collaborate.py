@@ -1,9 +1,11 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from augtune.cli.main import main
-from augtune.core.files import read_json, read_jsonl
+from augtune.core.files import read_json, read_jsonl, write_json
+from augtune.llm.store import Store
 
 TRAIN = "text,label\na great film,good\ni love it,good\nan awful film,bad\nso boring,bad\n"
 CHECK = "text,label\nreally great,good\nquite awful,bad\nlove this movie,good\nvery boring,bad\n"
@@ -59,6 +61,42 @@ def test_route_saves_a_model_that_predict_serves(files, capsys):
     assert [row["label"] for row in rows] == ["good", "bad", "good", "bad"]
     assert {row["sent"] for row in rows} <= {True, False}
     assert all(row["predicted"] == row["label"] for row in rows if row["sent"])
+
+
+@pytest.mark.parametrize(
+    ("to", "kept"),
+    [
+        (["--out", "predictions.jsonl"], "predictions.cache.sqlite"),
+        (["--cache", "replies.sqlite"], "replies.sqlite"),
+        (["--out", "predictions.jsonl", "--cache", "replies.sqlite"], "replies.sqlite"),
+    ],
+)
+def test_predict_of_a_routed_model_pays_for_no_reply_twice(files, capsys, to, kept):
+    served = routed_everywhere(files)
+    assert main([*served, *to, "--budget", "3 calls"]) == 3
+    assert "\n  Every reply is kept. Raise llm.budget and run again" in capsys.readouterr().err
+    assert main([*served, *to, "--budget", "4 calls"]) == 0
+    store = Store(Path(kept))
+    assert len(store.payments()) == 4
+    store.close()
+    assert [path.name for path in files.glob("*.sqlite")] == [kept]
+
+
+def test_predict_says_that_replies_are_not_kept_where_there_is_no_file_for_them(files, capsys):
+    assert main([*routed_everywhere(files), "--budget", "3 calls"]) == 3
+    assert "\n  Replies were kept in memory alone, so a next run pays for them again." in capsys.readouterr().err
+    assert not list(files.glob("*.sqlite"))
+
+
+def routed_everywhere(files):
+    """Save a routed model that sends every row, and return the command that serves it."""
+    model = scripted(files / "r.jsonl", [(row.split(",")[0], row.split(",")[1]) for row in CHECK.split("\n")[1:5]])
+    assert main(["route", "model", "check.csv", *model, "--form", "label", "--set", "folds=2", "--out", "routed"]) == 0
+    about = files / "routed" / "router.json"
+    saved = read_json(about)
+    write_json(about, {**saved, "router": {**saved["router"], "threshold": 2.0}})
+    (files / "routed.cache.sqlite").unlink()
+    return ["predict", "routed", "check.csv"]
 
 
 def test_commands_say_what_is_missing(files, capsys):

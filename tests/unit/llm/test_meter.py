@@ -174,15 +174,25 @@ def test_a_call_waits_for_the_budget_as_long_as_others_may_leave_some():
     assert meter.spent == 72
 
 
-def test_the_budget_is_reached_when_the_next_call_might_exceed_it():
-    meter = Meter(Obedient(lambda _: "Hello."), budget=Budget.parse("2 calls"), price=None)
+@pytest.mark.parametrize(
+    ("is_kept", "hint"),
+    [
+        (True, "Every reply is kept. Raise llm.budget and run again to carry on from here."),
+        (
+            False,
+            "Replies were kept in memory alone, so a next run pays for them again. Raise llm.budget, and name a file in "
+            "llm.cache (augtune predict: --cache FILE) from which it can carry on.",
+        ),
+    ],
+)
+def test_the_budget_is_reached_when_the_next_call_might_exceed_it(is_kept, hint):
+    meter = Meter(Obedient(lambda _: "Hello."), budget=Budget.parse("2 calls"), price=None, is_kept=is_kept)
     for draw in range(2):
         asyncio.run(meter.send(ask(draw=draw)))
     with pytest.raises(BudgetError) as caught:
         asyncio.run(meter.send(ask(draw=2)))
     assert str(caught.value) == (
-        "the budget of 2 calls is reached: 2 calls spent, and the next call may take up to 1 call.\n"
-        "  Every reply is kept. Raise llm.budget and run again to carry on from here."
+        f"the budget of 2 calls is reached: 2 calls spent, and the next call may take up to 1 call.\n  {hint}"
     )
 
 

@@ -15,6 +15,12 @@ from augtune.llm.provider import Provider
 
 __all__ = ["Meter"]
 
+KEPT = "Every reply is kept. Raise llm.budget and run again to carry on from here."
+IN_MEMORY = (
+    "Replies were kept in memory alone, so a next run pays for them again. Raise llm.budget, and name a file in "
+    "llm.cache (augtune predict: --cache FILE) from which it can carry on."
+)
+
 
 class Meter:
     """Let a call through only if the budget covers the most it can cost, together with all calls in flight.
@@ -30,6 +36,7 @@ class Meter:
         paid: Payments made before, by earlier runs with the same cache; they count towards the budget.
         record: Called with each payment.
         resumed: The most that calls of other runs can cost that are still out; it is set aside from the start.
+        is_kept: Whether replies are kept in a file, where a next run finds them.
         survives: Given where calls outlive this process: whether the call with a key was sent, so that it goes on when
             no one here waits for it any more. One that was not costs nothing.
 
@@ -46,12 +53,14 @@ class Meter:
         paid: Iterable[Payment] = (),
         record: Callable[[Payment], None] | None = None,
         resumed: Iterable[Payment] = (),
+        is_kept: bool = False,
         survives: Callable[[str], bool] | None = None,
     ) -> None:
         self._inner = inner
         self._budget = budget
         self._price = price
         self._record = record
+        self._is_kept = is_kept
         self._earlier = sum((self._amount(payment) for payment in paid), Decimal(0)) if budget else Decimal(0)
         self._spent = self._earlier
         self._line = asyncio.Lock()
@@ -181,7 +190,7 @@ class Meter:
         return BudgetError(
             f"the budget of {budget} is reached: {budget.show(self._spent)} spent{before}, and the next call may take "
             f"up to {budget.show(amount)}.",
-            hint="Every reply is kept. Raise llm.budget and run again to carry on from here.",
+            hint=KEPT if self._is_kept else IN_MEMORY,
         )
 
 
