@@ -11,7 +11,7 @@ import pytest
 import tiny_causal
 from augtune.cli.tree import estimate_text, plan_text
 from augtune.collaboration.routed import RoutedModel
-from augtune.core.errors import DataError, ProviderError, SettingsError
+from augtune.core.errors import BudgetError, DataError, ProviderError, SettingsError
 from augtune.core.files import read_json, read_jsonl
 from augtune.data import load
 from augtune.experiment.check import check
@@ -311,3 +311,46 @@ def test_a_provider_fine_tunes_once_for_all_seeds_and_a_cut_off_run_carries_on(
     tune |= {"poll_s": 1, "usd_per_million_tokens": 4.0}
     run(source, out=tmp_path)
     assert len(vendor.calls) == before
+
+
+def test_a_tuned_model_is_asked_within_the_budget_and_at_its_own_price(
+    task, tiny_encoder, answering, httpserver, tmp_path
+):
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    vendor = Vendor(httpserver)
+    tune = {"model": "base-model", "base_url": vendor.base_url, "seed": 7, "epochs": 2, "poll_s": 0}
+    tune["usd_per_million_tokens"] = 3.0
+    arms = {"human only": {}, "tuned": {"finetune": tune}}
+    llm = {**answering(Oracle()), "budget": "1 USD", "max_in_flight": 1}
+    with pytest.raises(SettingsError) as raised:
+        run(wanted(task, tiny_encoder, llm, arms), out=tmp_path)
+    assert raised.value.problems == (
+        "arms.tuned.finetune.price: missing; it is not known what asking base-model costs once it is tuned, so "
+        "llm.budget, 1 USD, cannot be held; give {input: ..., output: ...} in $/million tokens, or a budget in calls "
+        "or tokens",
+    )
+    assert vendor.calls == []
+    tune["price"] = {"input": 1000.0, "output": 1000.0}
+    with pytest.raises(BudgetError):
+        run(wanted(task, tiny_encoder, llm, arms), out=tmp_path)
+    llm["budget"] = "100 USD"
+    result = run(wanted(task, tiny_encoder, llm, arms), out=tmp_path)
+    assert vendor.calls.count("POST /fine_tuning/jobs") == 1
+    asked = vendor.calls.count("POST /chat/completions")
+    costs = result.details["arms"]["tuned"]["costs"]
+    assert costs["predicting"]["calls"] == asked
+    tokens = costs["predicting"]["tokens_in"] + costs["predicting"]["tokens_out"]
+    assert costs["predicting"]["usd"] == pytest.approx(tokens / 1000)
+    assert result.arms["tuned"]["cost"]["usd"] == pytest.approx(costs["once"]["usd"] + costs["predicting"]["usd"])
+
+
+def test_what_a_fine_tuning_cost_is_told_where_the_calls_have_no_price(task, tiny_encoder, httpserver, tmp_path):
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    vendor = Vendor(httpserver)
+    tune = {"model": "base-model", "base_url": vendor.base_url, "seed": 7, "epochs": 2, "poll_s": 0}
+    source = wanted(task, tiny_encoder, None, {"human only": {}, "tuned": {"finetune": tune}})
+    tune["usd_per_million_tokens"] = 3.0
+    del source["llm"]
+    costs = run(source, out=tmp_path).details["arms"]["tuned"]["costs"]
+    assert costs["predicting"]["usd"] is None
+    assert costs["once"]["usd"] > 0

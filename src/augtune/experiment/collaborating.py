@@ -77,6 +77,8 @@ class Collaborating:
         named = [self.trained[name] for name in dict.fromkeys(kind.named().values()) if name is not None]
         spent = _distinct(one.spent for one in made)
         predicting = _distinct({key: one.spent[key]} for one in made for key in one.predicting)
+        predictors = {key for one in made for key in one.predicting}
+        once = _distinct({k: cost for k, cost in one.spent.items() if k not in predictors} for one in made)
         usd = [sum((one.spent[key] for key in one.predicting), Cost()).usd for one in made]
         return ArmOutcome(
             arm,
@@ -87,7 +89,7 @@ class Collaborating:
             {
                 "costs": {
                     "classifier": sum((one.cost for one in named), Cost()).to_json(),
-                    "once": (spent - predicting).to_json() if spent.usd is not None else None,
+                    "once": once.to_json() if once.usd is not None else None,
                     "predicting": predicting.to_json(),
                     "usd_per_1000_predictions": _per_thousand(usd, len(self.human.test)),
                 },
@@ -241,7 +243,7 @@ class Collaborating:
         if kind.evidence.classifier is not None:
             unseen, seconds = self.stages.out_of_fold(self.trained[kind.evidence.classifier].plan, seed)
         model = tuned(kind, self.human.train, unseen, seed, self.store, f"{arm.name} · seed {seed}")
-        by = Answerer(lambda: model.llm(self.store.path / "cache.sqlite"), model.key)
+        by = Answerer(lambda: model.llm(self.store.path / "cache.sqlite", self.plan.experiment.llm), model.key)
         asked = self._asked(arm, kind, number, by)
         about = f"{kind.model.rpartition('/')[2]}, fine-tuned · {kind.asking().form}"
         run = self._answered(arm, kind, number, asked, {"seconds": seconds + model.seconds, "about": about})

@@ -15,8 +15,10 @@ from augtune.collaboration.settings import AskSettings
 from augtune.collaboration.tune.settings import TuneSettings
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings, suggestion
+from augtune.llm.prices import Budget
+from augtune.llm.settings import LLMSettings
 
-__all__ = ["KINDS", "AskArm", "Kind", "RouteArm", "RouteAsk", "TuneArm", "check_kinds", "read_kind"]
+__all__ = ["KINDS", "AskArm", "Kind", "RouteArm", "RouteAsk", "TuneArm", "check_kinds", "check_prices", "read_kind"]
 
 S = TypeVar("S", bound=Settings)
 OWN = ("decision", "probabilities")
@@ -254,6 +256,25 @@ def check_kinds(
             problems.append(
                 f"{where}: the arm {unseen!r} trains on generated rows too, so it cannot be repeated out of fold on "
                 f"the human rows; {'set data.validation' if kind.kind == 'route' else 'name one without'}"
+            )
+
+
+def check_prices(arms: Mapping[str, Kind | None], llm: LLMSettings | None, problems: list[str]) -> None:
+    """Note where a budget in dollars cannot be held, because it is not known what a tuned model will cost.
+
+    Args:
+        arms: Every arm; None for one that trains, or could not be read.
+        llm: The ``llm:`` section, whose budget holds for tuned models too.
+        problems: Gets one line for each problem.
+    """
+    if llm is None or llm.budget is None or Budget.parse(llm.budget).unit != "USD":
+        return
+    for name, kind in arms.items():
+        if isinstance(kind, TuneArm) and kind.price_to_ask is None:
+            problems.append(
+                f"arms.{name}.finetune.price: missing; it is not known what asking {kind.model} costs once it is "
+                f"tuned, so llm.budget, {llm.budget}, cannot be held; give {{input: ..., output: ...}} in "
+                "$/million tokens, or a budget in calls or tokens"
             )
 
 

@@ -35,7 +35,7 @@ from augtune.experiment.arms import (
     same_folder,
 )
 from augtune.experiment.data_settings import DataSettings
-from augtune.experiment.kinds import KINDS, check_kinds
+from augtune.experiment.kinds import KINDS, check_kinds, check_prices
 from augtune.experiment.ray_settings import RaySettings
 from augtune.experiment.search import SearchSettings, check_search
 from augtune.experiment.sweep import BASE, expand
@@ -250,6 +250,7 @@ def _check(experiment: Experiment, arms: Sequence[ArmPlan], problems: list[str])
         has_validation=data.validation != "none",
         problems=problems,
     )
+    check_prices({arm.name: arm.kind for arm in arms}, experiment.llm, problems)
     for key in ("train", "validation", "test"):
         text = getattr(data, key)
         if key == "validation" and text == "none":

@@ -23,10 +23,17 @@ from augtune.experiment.store import RunFolder
 if TYPE_CHECKING:
     from augtune.collaboration.tune.data import OutOfFold
     from augtune.experiment.tally import Tallied
+    from augtune.llm.prices import Price
+    from augtune.llm.settings import LLMSettings
 
 __all__ = ["TunedModel", "tuned"]
 
 ABOUT = "finetune.json"
+# What of the llm section holds for a tuned model too: the budget of the run, the pace and the time limits.
+SHARED = {
+    "budget", "max_in_flight", "requests_per_minute", "tokens_per_minute", "timeout_s", "give_up_after_s",
+    "own_process",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,19 +45,28 @@ class TunedModel:
         folder: Its data, job and, if it was tuned here, its weights.
         seconds: Time it took.
         cost: What it cost.
+        price: What asking it costs, where the file says so.
     """
 
     key: str
     folder: Path
     seconds: float
     cost: Cost
+    price: Price | None = None
 
-    def llm(self, cache: Path) -> Tallied:
-        """Return the model, to be asked; its replies are kept in ``cache``."""
+    def llm(self, cache: Path, run: LLMSettings | None) -> Tallied:
+        """Return the model, to be asked.
+
+        Args:
+            cache: Where its replies are kept.
+            run: The run's ``llm:`` section, whose budget, pace and time limits hold for it too.
+        """
         from augtune.collaboration.tune.finetune import FineTune
         from augtune.experiment.tally import Tallied
 
-        return Tallied.from_settings(FineTune.open(self.folder).llm().settings, cache=cache)
+        shared = {} if run is None else run.model_dump(include=SHARED, exclude_unset=True)
+        own = {} if self.price is None else {"price": self.price}
+        return Tallied.from_settings(FineTune.open(self.folder).llm(**shared, **own).settings, cache=cache)
 
 
 def tuned(
@@ -104,4 +120,4 @@ def tuned(
     if not (place / ABOUT).is_file():  # the model was removed: what the stage says of it no longer holds
         shutil.rmtree(store.folder_of("tune", key), ignore_errors=True)
     stage = store.stage("tune", key, make, about=about)
-    return TunedModel(stage.key, place, float(stage.notes["seconds"]), Cost(stage.notes["usd"]))
+    return TunedModel(stage.key, place, float(stage.notes["seconds"]), Cost(stage.notes["usd"]), kind.price)

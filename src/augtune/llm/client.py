@@ -119,7 +119,7 @@ class LLM:
     def _running(self) -> Engine:
         with self._lock:
             if self._engine is None:
-                self._engine = Engine(self._provider, self.settings, self.price)
+                self._engine = Engine(self._provider, self.settings, self._target, self.price)
                 weakref.finalize(self, self._engine.close).atexit = False
             return self._engine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -18,14 +19,14 @@ from augtune.llm.layers.meter import Meter
 from augtune.llm.layers.pace import Pace
 from augtune.llm.layers.retry import Retry, RetryPolicy
 from augtune.llm.layers.wire import Wire
-from augtune.llm.payments import most_of
+from augtune.llm.payments import Payment, most_of
 from augtune.llm.prices import Budget, Price
 from augtune.llm.provider import Provider
 from augtune.llm.providers.batch_files import BatchFiles
 from augtune.llm.providers.openai import OpenAI
 from augtune.llm.providers.replay import Replay
 from augtune.llm.sending import Sending, is_sent_apart
-from augtune.llm.settings import LLMSettings
+from augtune.llm.settings import LLMSettings, Target
 from augtune.llm.store import Store
 
 __all__ = ["Engine"]
@@ -48,10 +49,11 @@ class Engine:
     Args:
         provider: Who answers in the end.
         settings: Pace, budget, time limits and where replies are kept.
+        target: Which model it is.
         price: What tokens cost, if known.
     """
 
-    def __init__(self, provider: Provider, settings: LLMSettings, price: Price | None) -> None:
+    def __init__(self, provider: Provider, settings: LLMSettings, target: Target, price: Price | None) -> None:
         self._meter: Meter | None = None
         path = None if isinstance(provider, Replay) else settings.cache
         self.store = Store(path)
@@ -63,24 +65,25 @@ class Engine:
         self.wire = Wire(answering, timeout_s, is_timed=not isinstance(answering, Sending))
         inner: Provider = self.wire
         if not isinstance(provider, Replay):
-            self._meter = self._metered(settings, price, jobs)
+            self._meter = self._metered(settings, target, price, jobs)
             inner = Retry(_pace(self._meter, settings), RetryPolicy(give_up_after_s=settings.give_up_after_s))
         is_kept = isinstance(answering, Sending)
         self._cache = Cache(inner, self.store, elsewhere=self._elsewhere, is_kept=is_kept)
         self.provider: Provider = self._cache
 
-    def _metered(self, settings: LLMSettings, price: Price | None, jobs: Jobs | None) -> Meter:
+    def _metered(self, settings: LLMSettings, target: Target, price: Price | None, jobs: Jobs | None) -> Meter:
         """Return the meter, which knows of the calls that are out already: in batches, or made by other processes."""
         answering, elsewhere = self._innermost, self._elsewhere
         out = [] if jobs is None else [most_of(r, price) for job in jobs.under_way() for r in job.requests.values()]
         out += [] if elsewhere is None else elsewhere.out
         paid = self.store.payments() if elsewhere is None else elsewhere.paid
         sent_apart = answering if isinstance(answering, Sending) else None
+        budget = None if settings.budget is None else Budget.parse(settings.budget)
         meter = Meter(
             self.wire,
-            budget=None if settings.budget is None else Budget.parse(settings.budget),
+            budget=budget,
             price=price,
-            paid=paid if settings.budget else (),
+            paid=self._counting(paid, budget, target),
             record=self.store.pay if sent_apart is None else None,
             resumed=out,
             is_kept=settings.cache is not None,
@@ -94,6 +97,17 @@ class Engine:
         if isinstance(answering, Batch) and jobs is not None:
             self._resume(answering, jobs, meter)
         return meter
+
+    def _counting(self, paid: Sequence[Payment], budget: Budget | None, target: Target) -> Sequence[Payment]:
+        """Return the payments that count towards the budget.
+
+        This model's price says nothing of what another model's calls cost: in dollars, theirs count where it is on
+        record what they were.
+        """
+        if budget is None or budget.unit != "USD":
+            return paid if budget else ()
+        foreign = self.store.unpriced_of_others(target.provider, target.model)
+        return [payment for payment in paid if payment.usd is not None or payment.key not in foreign]
 
     def _resume(self, batch: Batch, jobs: Jobs, meter: Meter) -> None:
         batch.books = meter

@@ -16,13 +16,14 @@ from pydantic import Field
 from augtune.core.errors import SettingsError
 from augtune.core.settings import Settings
 
-__all__ = ["FREE", "Budget", "Price", "list_price", "listed_shutdown"]
+__all__ = ["FREE", "TUNED", "Budget", "Price", "list_price", "listed_shutdown"]
 
 Unit = Literal["USD", "calls", "tokens"]
 
 MILLION = Decimal(1_000_000)
 BUDGET = re.compile(r"(?P<amount>\d{1,15}(?:\.\d{1,9})?)\s*(?P<scale>[kM])?\s*(?P<unit>USD|calls?|tokens?)")
 SCALES = {None: 1, "k": 1_000, "M": 1_000_000}
+TUNED = "ft:"
 DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
 
 
@@ -122,6 +123,8 @@ def _listed() -> dict[str, dict[str, Any]]:
 
 
 def _row(provider: str, model: str) -> dict[str, Any] | None:
+    if model.startswith(TUNED):  # ft:BASE:organisation:suffix:id
+        model = ":".join(model.split(":")[:2])
     return _listed().get(f"{provider}/{model}") or _listed().get(f"{provider}/{DATED.sub('', model)}")
 
 
@@ -132,6 +135,9 @@ def listed_shutdown(provider: str, model: str) -> date | None:
 
 
 def list_price(provider: str, model: str) -> Price | None:
-    """Return the list price of a model, or None if it is not known; a date at the end of the name does not matter."""
+    """Return the list price of a model, or None if it is not known; a date at the end of the name does not matter.
+
+    A model that was fine-tuned (``ft:BASE:...``) has a price of its own.
+    """
     row = _row(provider, model)
     return None if row is None else Price(**{name: value for name, value in row.items() if name in Price.model_fields})

@@ -165,6 +165,14 @@ class Store:
             rows = self._file.execute("SELECT key, usd, tokens_in, tokens_out FROM payments ORDER BY number").fetchall()
         return [self._payment(*row) for row in rows]
 
+    def unpriced_of_others(self, provider: str, model: str) -> set[str]:
+        """Return the keys of calls to other models of which it is not on record what they cost in dollars."""
+        select = (
+            "SELECT payments.key FROM payments JOIN replies ON replies.key = payments.key WHERE usd IS NULL AND "
+            "(json_extract(request, '$.provider') IS NOT ? OR json_extract(request, '$.model') IS NOT ?)"
+        )
+        return {row[0] for row in self.execute(select, (provider, model))}
+
     def _payment(self, key: str, usd: str | None, ins: int, outs: int) -> Payment:
         with self._reading(key):
             paid = None if usd is None else Decimal(usd)

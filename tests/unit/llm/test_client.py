@@ -108,6 +108,26 @@ def test_a_third_of_calls_failing_is_lived_with():
     assert sum(isinstance(answer, Reply) for answer in answers) == 200
 
 
+def test_calls_of_another_model_without_a_price_are_not_charged_at_this_ones(tmp_path: Path):
+    cache = tmp_path / "c.sqlite"
+    reply = Reply("A.", tokens_in=1_000_000, tokens_out=1)
+
+    class Named(Obedient):
+        def __init__(self, model: str) -> None:
+            super().__init__(lambda _: reply)
+            self.model = model
+
+    price = {"input": 1.0, "output": 1.0}
+    with LLM(Named("other"), cache=cache) as other:
+        other.send_all(prompts(other, 2))
+    with LLM(Named("one"), cache=cache) as one:
+        one.send_all(prompts(one, 1))
+    with LLM(Named("one"), cache=cache, price=price, budget="2.5 USD") as one:
+        one.send(one.request(prompt="more", max_tokens=5))
+        with pytest.raises(BudgetError, match=r"2\.000002 USD spent \(1\.000001 USD of it by earlier runs\)"):
+            one.send(one.request(prompt="x" * 900_000, max_tokens=5))
+
+
 @pytest.mark.parametrize("budget", ["100 calls", "0.001 USD", "1k tokens"])
 def test_the_budget_holds_over_restarts_and_all_that_was_paid_for_is_kept(tmp_path: Path, budget: str):
     calls = []

@@ -70,6 +70,13 @@ def test_prompt_tokens_that_may_be_written_to_a_cache_are_counted_at_the_dearer_
     assert price.in_batch().input == 0.625
 
 
+def test_a_fine_tuned_model_has_a_list_price_of_its_own():
+    assert list_price("openai", "ft:gpt-4.1-mini-2025-04-14:acme::Cx1") == Price(
+        input=0.80, cached=0.20, output=3.20, batch=0.5
+    )
+    assert list_price("openai", "ft:gpt-3-2020-01-01:acme::Cx1") is None
+
+
 def test_list_prices_are_known_with_and_without_a_date():
     known = list_price("openai", "gpt-4.1-mini")
     assert known == Price(input=0.40, output=1.60, cached=0.10, batch=0.5)

@@ -33,7 +33,7 @@ __all__ = ["FineTune", "Tuner", "decisive", "finetune"]
 ABOUT, STATE = "finetune.json", "state.json"
 FILES = {"train": "train.jsonl", "validation": "validation.jsonl"}
 INDECISIVE = {
-    "usd_per_million_tokens", "tokenizer", "most_bytes", "least_rows", "most_tokens", "poll_s", "api_key_env",
+    "usd_per_million_tokens", "price", "tokenizer", "most_bytes", "least_rows", "most_tokens", "poll_s", "api_key_env",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from augtune.collaboration.forms import find_form
 from augtune.core.errors import InputError
 from augtune.core.settings import Settings
+from augtune.llm.prices import FREE, TUNED, Price, list_price
 from augtune.llm.settings import LLMSettings, Target, target_of
 
 __all__ = ["LoraSettings", "TuneSettings"]
@@ -80,6 +81,9 @@ class TuneSettings(Settings):
     usd_per_million_tokens: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """What a million trained tokens cost, if the list here does not know the model."""
 
+    price: Price | None = None
+    """What asking the tuned model costs, {input: ..., output: ...} in $/million tokens, if prices.toml does not say."""
+
     tokenizer: str | None = None
     """Folder or hub name of the model's tokenizer, to count tokens exactly; by default the model's own where it runs
     here, tiktoken's where that is installed, and an estimate else."""
@@ -117,7 +121,14 @@ class TuneSettings(Settings):
     @property
     def llm(self) -> LLMSettings:
         """The same model as one to ask."""
-        return LLMSettings(model=self.model, base_url=self.base_url, api_key_env=self.api_key_env)
+        return LLMSettings(model=self.model, base_url=self.base_url, api_key_env=self.api_key_env, price=self.price)
+
+    @property
+    def price_to_ask(self) -> Price | None:
+        """What asking the tuned model costs; None if it is not known."""
+        if self.is_local:
+            return FREE
+        return self.price or list_price(self.target.provider, f"{TUNED}{self.target.model}")
 
     @property
     def target(self) -> Target:
