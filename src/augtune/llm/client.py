@@ -24,6 +24,7 @@ from augtune.llm.providers.replay import Replay, write_recording
 from augtune.llm.providers.scripted import Scripted
 from augtune.llm.scoring import calibrated, logprobs_of
 from augtune.llm.settings import LLMSettings, Target, price_of, target_of
+from augtune.llm.thinking import without_thinking
 
 __all__ = ["LLM", "Answer", "OnAnswer"]
 
@@ -191,6 +192,7 @@ class LLM:
 
         A request that failed by itself has its ``ProviderError`` in its place. What would fail every request (a wrong
         key, an unknown model, no connection, the budget, most calls failing) is raised once the calls under way are in.
+        What a model thinks aloud before its answer (``<think>...</think>``) stays in the cache and is not in the reply.
 
         Args:
             requests: What to ask.
@@ -211,11 +213,11 @@ class LLM:
         done.add_done_callback(lambda _: arrived.end())
         try:
             for index, answer in arrived:
-                answers[index] = answer
+                answers[index] = without_thinking(answer) if isinstance(answer, Reply) else answer
                 if isinstance(answer, Reply):
                     self._used += bytes.fromhex(requests[index].key)
                 if on_answer is not None:
-                    on_answer(index, answer)
+                    on_answer(index, answers[index])
         except BaseException:
             _wind_down(dispatch, done)
             raise
