@@ -67,7 +67,7 @@ def read_reply(reply: Reply | ProviderError, labels: Labels) -> Reading:
     if reply.finish_reason == "refusal":
         return Reading(None, "refused")
     if not text:
-        return Reading(None, "empty")
+        return Reading(None, "cut off" if reply.finish_reason == "length" else "empty")
     if reply.finish_reason != "stop":
         return Reading(None, "cut off")
     label, closed_by = _label_in(text, labels)

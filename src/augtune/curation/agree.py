@@ -71,6 +71,10 @@ class Agree(Step):
     """How many times the language model is asked about each row; the label with most votes counts, its own if it is
     among them. With several votes, a relabelled row keeps their shares as a soft label."""
 
+    vote_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Most tokens of the language model's reply; by default 32, or as many as the longest label has characters. Models
+    that think before they answer need more."""
+
     temperature: Annotated[float, Field(ge=0)] | None = None
     """Sampling temperature of the language model; by default 0 for one vote and 1 for several."""
 
@@ -232,7 +236,7 @@ class _AskModel:
             llm.request(
                 messages=(Message("user", prompt),),
                 temperature=usual if settings.temperature is None else settings.temperature,
-                max_tokens=max(MAX_TOKENS, *map(len, self.labels)),
+                max_tokens=settings.vote_tokens or max(MAX_TOKENS, *map(len, self.labels)),
                 draw=number,
             )
             for number in range(settings.votes)
@@ -244,8 +248,7 @@ class _AskModel:
         votes = [name for name in named if name is not None]
         if 2 * len(votes) <= len(replies):
             unread = next(reply for reply, name in zip(replies, named, strict=True) if name is None)
-            said = repr(unread.text[:QUOTED]) if isinstance(unread, Reply) else str(unread)
-            return Verdict(None, 0.0, said)
+            return Verdict(None, 0.0, _said(unread))
         counts = {name: votes.count(name) for name in self.labels}
         most = max(counts.values())
         winner = label if counts[label] == most else next(name for name, n in counts.items() if n == most)
@@ -256,6 +259,14 @@ class _AskModel:
         if not isinstance(reply, Reply) or reply.finish_reason == "refusal":
             return None
         return label_named(reply.text, self.words, label_type=self.settings.label_type)
+
+
+def _said(reply: object) -> str:
+    """Return what a reply that names no label says, for the record."""
+    if not isinstance(reply, Reply):
+        return str(reply)
+    cut = ", cut off; a model that thinks first needs more vote_tokens"
+    return f"{reply.text[:QUOTED]!r}{cut if reply.finish_reason == 'length' else ''}"
 
 
 def _first_of_each(context: Context, labels: Labels, count: int) -> list[Example]:

@@ -20,6 +20,8 @@ __all__ = ["VERSION", "checker_problems", "encoder_content", "llm_content", "mod
 
 # Raised when a stage's result changes for the same settings, so that old run folders redo it.
 VERSION = 1
+# Keys that came later: at their default they are left out, so that what is made without them stays what it was.
+LATER = {"vote_tokens": None}
 
 
 def settings_content(settings: Settings, files: Iterable[Path]) -> dict[str, Any]:
@@ -33,6 +35,7 @@ def settings_content(settings: Settings, files: Iterable[Path]) -> dict[str, Any
     return {
         name: contents.get(value, value) if isinstance(value, str) else value
         for name, value in settings.to_json().items()
+        if name not in LATER or value != LATER[name]
     }
 
 

@@ -96,7 +96,7 @@ class Fate:
             row = replace(row, label=count.label, probabilities=count.shares, soft_source=count.source)
         if count is None and not self.keeper.knows(row.text):
             because = f"its label's probabilities came from none of {', '.join(self.sources)}"
-            self.keeper.drop(row, "no soft label", because)
+            self.keeper.drop(row, "no soft label", because + self._silence(answer))
         else:
             self.keeper.offer(row)
 
@@ -138,6 +138,15 @@ class Fate:
         elif source == "stated":
             soft = found.stated
         return None if soft is None else Count(self.plan.train.labels[soft.index(max(soft))], soft, source)
+
+    def _silence(self, answer: Answer) -> str:
+        """Return what is to be said of votes that were cut off."""
+        if "votes" not in self.askers:
+            return ""
+        turns = answer.rounds[self.can_repair + list(self.askers).index("votes")]
+        cut = sum(isinstance(turn.reply, Reply) and turn.reply.finish_reason == "length" for turn in turns)
+        told = f"; {cut} of {len(turns)} votes were cut off, a model that thinks first needs more vote_tokens"
+        return told if cut else ""
 
     def _last(self, answer: Answer) -> _Last:
         request, reply = answer.ask.request, answer.reply

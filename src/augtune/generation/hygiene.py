@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["Unwrapped", "is_refusal", "unwrap", "unwrap_new"]
+from augtune.llm.messages import Reply
+
+__all__ = ["Unwrapped", "is_refusal", "nothing_said", "unwrap", "unwrap_new"]
 
 CLOSING = {
     '"': '"', "'": "'", "`": "`", "“": "”", "”": "”", "„": "“”", "‘": "’", "’": "’", "‚": "‘’",
@@ -49,6 +51,13 @@ class Unwrapped:
 
     text: str
     removed: tuple[str, ...] = ()
+
+
+def nothing_said(reply: Reply) -> tuple[str, str]:
+    """Return the reason why a reply has no text, in a word or two and in full."""
+    if reply.finish_reason == "length":
+        return "cut off", "the reply reached max_tokens before it said anything; a model that thinks first needs more"
+    return "empty", "the reply is empty"
 
 
 def is_refusal(text: str) -> bool:

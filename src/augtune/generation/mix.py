@@ -11,7 +11,7 @@ from augtune.core import seeds
 from augtune.core.dataset import HumanDataset
 from augtune.core.replies import ReplyError, distribution, object_in
 from augtune.generation.choose import Chooser
-from augtune.generation.hygiene import is_refusal
+from augtune.generation.hygiene import is_refusal, nothing_said
 from augtune.generation.lines import Line, key, read_line
 from augtune.generation.naming import Names
 from augtune.generation.plan import Plan, Rejected, Soft, Written, refusal_or_gap
@@ -135,7 +135,7 @@ class Mix(Plan):
 
     def _problem(self, reply: Reply, line: Line | None) -> Rejected | None:
         if not reply.text.strip():
-            return Rejected("empty", "the reply is empty")
+            return Rejected(*nothing_said(reply))
         if reply.finish_reason == "refusal":
             return Rejected("refused", "the model refused to answer")
         if reply.finish_reason == "length" and (line is None or not line.is_ended):

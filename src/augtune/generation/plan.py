@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from augtune.core.dataset import HumanDataset
 from augtune.core.errors import InputError
 from augtune.generation.base import Estimate
-from augtune.generation.hygiene import is_refusal
+from augtune.generation.hygiene import is_refusal, nothing_said
 from augtune.generation.votes import Poll
 from augtune.generation.waves import Ask, draw_number, most_calls
 from augtune.llm.messages import Reply, Request
@@ -63,7 +63,7 @@ def refusal_or_gap(reply: Reply) -> Rejected | None:
     if reply.finish_reason == "refusal":
         return Rejected("refused", "the model refused to answer")
     if not reply.text.strip():
-        return Rejected("empty", "the reply is empty")
+        return Rejected(*nothing_said(reply))
     return Rejected("refused", "the model refused to answer") if is_refusal(reply.text) else None
 
 

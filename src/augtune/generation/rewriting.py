@@ -13,7 +13,7 @@ from augtune.core.dataset import Example, HumanDataset
 from augtune.core.errors import InputError, ProviderError
 from augtune.core.outcomes import Generation
 from augtune.generation.base import Estimate, Progress, needed, spent
-from augtune.generation.hygiene import is_refusal, unwrap
+from augtune.generation.hygiene import is_refusal, nothing_said, unwrap
 from augtune.generation.keep import Keeper
 from augtune.generation.quotas import Balanced, needs_rows
 from augtune.generation.waves import Answer, Ask, Follow, answers, draw_number, most_calls
@@ -201,7 +201,7 @@ def problem_of(reply: Reply | ProviderError, text: str, source: str) -> tuple[st
     if isinstance(reply, ProviderError):
         return "failed", f"the provider gave no reply: {reply.message}"
     if not text:
-        return "empty", "the reply is empty"
+        return nothing_said(reply)
     if reply.finish_reason == "refusal" or (is_refusal(text) and not is_refusal(source)):
         return "refused", "the model refused to answer"
     if reply.finish_reason == "length":

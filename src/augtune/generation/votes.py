@@ -78,7 +78,7 @@ class Votes:
         sampling: dict[str, Any] = {
             "temperature": settings.temperature,
             "top_p": settings.top_p,
-            "max_tokens": max(LEAST_TOKENS, *map(len, self.poll.words.values())),
+            "max_tokens": settings.vote_tokens or max(LEAST_TOKENS, *map(len, self.poll.words.values())),
         }
         if self.poll.stop is None:
             sampling["messages"] = (Message("user", prompt),)

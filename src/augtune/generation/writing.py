@@ -31,6 +31,10 @@ class Writer(Generator):
     votes: Annotated[int, Field(ge=1)] = 5
     """Where votes make a soft label: how many more times the model is asked for the label of the finished text."""
 
+    vote_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Most tokens of a vote; by default 16, or as many as the longest label has characters. Models that think before
+    they answer need more."""
+
     smoothing: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Where votes make a soft label: votes that every label is given beforehand, so that none has probability 0."""
 

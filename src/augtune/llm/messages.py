@@ -249,8 +249,9 @@ class Reply:
 
 def not_extra(names: Iterable[str]) -> str:
     """Return the message for names that ``extra`` may not hold."""
-    listed = ", ".join(sorted(names))
-    return f"extra may not hold {listed}: give a field of that meaning to the request, one call gives one whole reply"
+    listed, renamed = ", ".join(sorted(names)), "; the name of its limit is max_tokens_field"
+    field = "give a field of that meaning to the request, one call gives one whole reply"
+    return f"extra may not hold {listed}: {field}{renamed if 'max_completion_tokens' in names else ''}"
 
 
 def _token(value: Mapping[str, Any]) -> TokenLogprobs:

@@ -69,6 +69,10 @@ class LLMSettings(Settings):
     batch: BatchSettings | None = None
     """Make calls in batches, at batch price: true, or {poll_s, calls}; replies take minutes to a day."""
 
+    max_tokens_field: MaxTokensField | None = None
+    """What the address calls the limit of a chat reply's length: max_tokens, or max_completion_tokens, as OpenAI's
+    models that think need it; by default as the provider has it, and max_tokens with a base_url of its own."""
+
     extra: dict[str, Any] = Field(default_factory=dict)
     """Further fields of every request's body, e.g. {reasoning_effort: none}."""
 
@@ -149,7 +153,8 @@ def target_of(settings: LLMSettings) -> Target:
     if provider in PRESETS and model:
         return _preset(settings, provider, model, PRESETS[provider])
     if settings.base_url is not None and provider not in PRESETS:
-        return Target("openai", settings.base_url, settings.model, settings.api_key_env)
+        field = settings.max_tokens_field or "max_tokens"
+        return Target("openai", settings.base_url, settings.model, settings.api_key_env, field)
     if not slash or not model:
         raise SettingsError(f"llm.model: expected PROVIDER/MODEL, e.g. openai/gpt-4.1-mini, got {settings.model!r}")
     known = suggestion(provider, [*PRESETS, "local", "scripted"])
@@ -166,7 +171,7 @@ def _preset(settings: LLMSettings, provider: str, model: str, preset: Preset) ->
         base_url,
         model,
         settings.api_key_env or (None if elsewhere else preset.api_key_env),
-        "max_tokens" if elsewhere else preset.max_tokens_field,
+        settings.max_tokens_field or ("max_tokens" if elsewhere else preset.max_tokens_field),
         preset.is_free,
     )
 

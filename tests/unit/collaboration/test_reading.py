@@ -42,6 +42,7 @@ def test_label_is_read_from_json():
         (Reply("  "), "empty"),
         (Reply("I can't assist with that request."), "refused"),
         (Reply("positive", "refusal"), "refused"),
+        (Reply("", "length"), "cut off"),
         (Reply("positive", "length"), "cut off"),
         (Reply("positive", "other"), "cut off"),
         (Reply("The review is positive."), "more than a label"),

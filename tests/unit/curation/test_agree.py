@@ -124,6 +124,7 @@ def test_confidence_leaves_rows_alone_that_are_in_doubt(synthetic, saying):
         ("negative or positive", "'negative or positive'"),
         ("nega", "'nega'"),
         (Reply("negative", "refusal"), "'negative'"),
+        (Reply("", "length"), "'', cut off; a model that thinks first needs more vote_tokens"),
         (ProviderError("gone"), "gone"),
     ],
 )
@@ -303,3 +304,10 @@ def test_the_guides_steps_are_valid():
     [block] = re.findall(r"```yaml\n(curate:.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
     steps = parse_steps(YAML(typ="safe").load(block)["curate"])
     assert [step.kind for step in steps] == ["dedup", "agree", "contamination"]
+
+
+def test_a_model_that_thinks_first_is_given_the_tokens_it_needs(synthetic, saying):
+    for vote_tokens, most in ((None, 32), (4000, 4000)):
+        llm = saying(lambda _: "positive")
+        assert len(curate(synthetic(*ROWS[:1]), Agree(vote_tokens=vote_tokens), llm=llm).dataset) == 1
+        assert [request.max_tokens for request in llm.seen] == [most]

@@ -119,6 +119,11 @@ def test_what_stands_around_a_text_is_taken_away_on_record(train, answering, rep
         ("I'm sorry, but I can't write this text.", "refused", "the model refused to answer"),
         (Reply("no", "refusal"), "refused", "the model refused to answer"),
         (Reply("warm and", "length"), "cut off", "the reply reached max_tokens"),
+        (
+            Reply("", "length"),
+            "cut off",
+            "the reply reached max_tokens before it said anything; a model that thinks first needs more",
+        ),
         (ProviderError("gone"), "failed", "the provider gave no reply: gone"),
     ],
 )

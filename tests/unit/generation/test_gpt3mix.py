@@ -81,6 +81,7 @@ def test_the_chat_form_sends_one_user_message(train, answering):
         ("I'm sorry, but I can't continue this list.", "refused"),
         (Reply("I would rather not", "refusal"), "refused"),
         (Reply("a film (Label: Positive)", "refusal"), "refused"),
+        (Reply("", "length"), "cut off"),
         (Reply("a film that", "length"), "cut off"),
         (Reply("a film (Label: Positive)", "length"), "cut off"),
         (ProviderError("no such thing"), "failed"),

@@ -85,6 +85,7 @@ def test_another_seed_draws_other_samples(tickets, answering):
         ("where is  it", "copy"),
         ("I'm sorry, but I can't help with that.", "refused"),
         (Reply("no", "refusal"), "refused"),
+        (Reply("", "length"), "cut off"),
         (Reply("it has been la", "length"), "cut off"),
         ("- it is late\n- it came late", "unreadable"),
         (ProviderError("gone"), "failed"),

@@ -76,6 +76,20 @@ def test_votes_that_name_no_label_do_not_count(train, answering):
     assert (row.probabilities, row.generator.rpartition(":")[2]) == ((0.0, 1.0), "3/4")
 
 
+def test_votes_that_were_cut_off_say_so_and_are_given_the_tokens_they_need(train, answering):
+    llm = answering(voting(Reply("", "length"), Reply("", "length"), "positive"))
+    made = one(train, llm, labels="votes", votes=3)
+    assert made.dropped[0].because == (
+        "its label's probabilities came from none of votes; 2 of 3 votes were cut off, a model that thinks first needs "
+        "more vote_tokens"
+    )
+    assert {request.max_tokens for request in llm.seen if is_vote(request)} == {16}
+    thinking = answering(voting("<think>It says so so.</think>\nnegative"))
+    [row] = one(train, thinking, labels="votes", votes=1, vote_tokens=4000).dataset
+    assert row.probabilities == (1.0, 0.0)
+    assert {request.max_tokens for request in thinking.seen if is_vote(request)} == {4000}
+
+
 def test_in_the_completion_form_votes_go_on_with_the_list_itself(train, answering):
     llm = answering(voting(" Positive) and so", "Negative", " positive"))
     [row] = one(train, llm, labels="votes", votes=3, form="completion").dataset

@@ -84,6 +84,11 @@ def test_a_name_stands_for_a_target(fields: dict[str, Any], target: Target):
             {"model": "openai/x", "extra": {"n": 3}},
             "llm.extra: extra may not hold n: give a field of that meaning to the request, one call gives one whole reply",
         ),
+        (
+            {"model": "openai/x", "extra": {"max_completion_tokens": 3}},
+            "llm.extra: extra may not hold max_completion_tokens: give a field of that meaning to the request, one call "
+            "gives one whole reply; the name of its limit is max_tokens_field",
+        ),
         ({"model": "openai/x", "price": {"input": 1}}, "llm.price.output: missing; it has to be given"),
         ({"model": "openai/x", "max_in_flight": 0}, "llm.max_in_flight: should be greater than or equal to 1, got 0"),
     ],
@@ -92,6 +97,26 @@ def test_wrong_settings_say_what_is_wrong(fields: dict[str, Any], message: str):
     with pytest.raises(SettingsError) as caught:
         LLM(**fields)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"model": "openai/x"}, "max_completion_tokens"),
+        ({"model": "openai/x", "base_url": "http://127.0.0.1:1/v1"}, "max_tokens"),
+        (
+            {"model": "openai/x", "base_url": "http://127.0.0.1:1/v1", "max_tokens_field": "max_completion_tokens"},
+            "max_completion_tokens",
+        ),
+        (
+            {"model": "x", "base_url": "http://127.0.0.1:1/v1", "max_tokens_field": "max_completion_tokens"},
+            "max_completion_tokens",
+        ),
+        ({"model": "openai/x", "max_tokens_field": "max_tokens"}, "max_tokens"),
+    ],
+)
+def test_the_name_of_the_limit_is_the_given_one_or_that_of_the_address(fields: dict[str, Any], field: str):
+    assert target_of(LLMSettings(**fields)).max_tokens_field == field
 
 
 def test_the_price_is_the_given_one_or_none_on_ones_own_machine_or_the_listed_one():
