@@ -11,6 +11,7 @@ from augtune.core.encoders import locate
 from augtune.core.files import read_json
 from augtune.core.fingerprint import fingerprint
 from augtune.core.settings import Settings
+from augtune.llm.settings import LLMSettings, target_of
 
 if TYPE_CHECKING:
     from augtune.core.labels import Labels
@@ -39,14 +40,20 @@ def settings_content(settings: Settings, files: Iterable[Path]) -> dict[str, Any
     }
 
 
-def llm_content(settings: Settings | None) -> dict[str, Any] | None:
-    """Return what of a language model's settings changes its answers: not the budget, the pace or the time-out."""
+def llm_content(settings: LLMSettings | None) -> dict[str, Any] | None:
+    """Return what of a language model's settings changes its answers: not the budget, the pace or the time-out.
+
+    Of a model in this process that is which weights it has, in what precision, and of a script which replies.
+    """
     if settings is None:
         return None
     value = settings.to_json()
     kept = {name: value[name] for name in ("model", "base_url", "extra") if value.get(name)}
-    replay = value.get("replay")
-    return kept if replay is None else {**kept, "replay": _content(Path(replay))}
+    if settings.replay is not None:
+        return {**kept, "replay": _content(settings.replay)}
+    is_here = str(settings.model).startswith(("local/", "scripted/"))
+    which = target_of(settings).base_url if is_here else None
+    return kept if which is None else {**kept, "which": which}
 
 
 def encoder_content(name: str) -> str:

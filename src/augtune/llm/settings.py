@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,8 @@ class Target:
 
     Args:
         provider: The provider's name.
-        base_url: Its address; for a local model which weights they are; None for one without.
+        base_url: Its address; for a local model which weights they are, for a script which replies; None for one
+            without.
         model: The model's name there.
         api_key_env: Environment variable that holds the key; None if none is sent.
         max_tokens_field: Name of the output limit in a chat's body there.
@@ -144,7 +146,7 @@ def target_of(settings: LLMSettings) -> Target:
         raise SettingsError("llm.model: missing; it has to be given, e.g. openai/gpt-4.1-mini or ollama/llama3.2")
     provider, slash, model = settings.model.partition("/")
     if provider == "scripted" and model:
-        return Target("scripted", None, model, is_free=True)
+        return Target("scripted", _script(Path(model)), model, is_free=True)
     if provider == "local" and model:
         if settings.base_url is not None:
             raise SettingsError("llm.base_url: a local model has no address; leave it out, or name a provider")
@@ -159,6 +161,11 @@ def target_of(settings: LLMSettings) -> Target:
         raise SettingsError(f"llm.model: expected PROVIDER/MODEL, e.g. openai/gpt-4.1-mini, got {settings.model!r}")
     known = suggestion(provider, [*PRESETS, "local", "scripted"])
     raise SettingsError(f"llm.model: no provider is called {provider!r}{known}")
+
+
+def _script(path: Path) -> str | None:
+    """Return what stands in place of an address for replies written beforehand: which replies they are."""
+    return f"replies:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}" if path.is_file() else None
 
 
 def _preset(settings: LLMSettings, provider: str, model: str, preset: Preset) -> Target:
