@@ -322,6 +322,12 @@ def test_a_tuned_model_is_asked_within_the_budget_and_at_its_own_price(
     tune["usd_per_million_tokens"] = 3.0
     arms = {"human only": {}, "tuned": {"finetune": tune}}
     llm = {**answering(Oracle()), "budget": "1 USD", "max_in_flight": 1}
+    nameless = {**arms, "nameless": {"finetune": {"model": "openai/"}}}
+    with pytest.raises(SettingsError) as raised:
+        run(wanted(task, tiny_encoder, llm, nameless), out=tmp_path)
+    assert raised.value.problems[1] == (
+        "arms.nameless.finetune.model: expected PROVIDER/MODEL, e.g. openai/gpt-4.1-mini, got 'openai/'"
+    )
     with pytest.raises(SettingsError) as raised:
         run(wanted(task, tiny_encoder, llm, arms), out=tmp_path)
     assert raised.value.problems == (

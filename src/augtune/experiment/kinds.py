@@ -270,9 +270,17 @@ def check_prices(arms: Mapping[str, Kind | None], llm: LLMSettings | None, probl
     if llm is None or llm.budget is None or Budget.parse(llm.budget).unit != "USD":
         return
     for name, kind in arms.items():
-        if isinstance(kind, TuneArm) and kind.price_to_ask is None:
+        if not isinstance(kind, TuneArm):
+            continue
+        where = f"arms.{name}.{kind.kind}"
+        try:
+            price = kind.price_to_ask
+        except SettingsError as error:  # the model's name stands for nothing
+            problems.extend(f"{where}.{problem.removeprefix('llm.')}" for problem in error.problems)
+            continue
+        if price is None:
             problems.append(
-                f"arms.{name}.finetune.price: missing; it is not known what asking {kind.model} costs once it is "
+                f"{where}.price: missing; it is not known what asking {kind.model} costs once it is "
                 f"tuned, so llm.budget, {llm.budget}, cannot be held; give {{input: ..., output: ...}} in "
                 "$/million tokens, or a budget in calls or tokens"
             )
