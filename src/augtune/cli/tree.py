@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from augtune.core.settings import Settings
+from augtune.data.grammar import parse
+from augtune.experiment.rows import drawn_before
 from augtune.experiment.sweep import BASE
 
 if TYPE_CHECKING:
     from augtune.experiment.check import Checked, GeneratorCheck
+    from augtune.experiment.data_settings import DataSettings
     from augtune.experiment.kinds import Kind
     from augtune.experiment.plan import ArmPlan
     from augtune.experiment.rows import HumanRows
@@ -94,7 +97,10 @@ def _data(checked: Checked) -> Branch:
     data, human = checked.plan.experiment.data, checked.human
     rows = [("train", data.train, human.train), ("validation", data.validation, human.validation)]
     parts = [*rows, ("test", data.test, human.test)]
-    cells = [(part, wanted if rows is not None else "none", _rows(rows)) for part, wanted, rows in parts]
+    cells = [
+        (part, wanted if rows is not None else "none", _rows(rows) + _share_of(data, part, wanted))
+        for part, wanted, rows in parts
+    ]
     labels = human.train.labels
     named = " · ".join([*labels.names[:MOST_LABELS], *(["…"] if len(labels) > MOST_LABELS else [])])
     view = [("view", *_view(human))] if labels.was else []
@@ -102,6 +108,14 @@ def _data(checked: Checked) -> Branch:
     return f"data: {data.source} · {len(labels)} labels{several}: {named}", [
         (line, ()) for line in aligned([*view, *cells])
     ]
+
+
+def _share_of(data: DataSettings, part: str, wanted: str) -> str:
+    """Return what a share is a share of, where other parts were drawn from the same split before."""
+    before = drawn_before(data, part)
+    if wanted == "none" or not before or parse(wanted).amount not in ("percent", "fraction"):
+        return ""
+    return f" · of what {' and '.join(before)} left"
 
 
 def _view(human: HumanRows) -> tuple[str, str]:

@@ -7,8 +7,13 @@ all                    every row
 10/class  or  10s      10 rows of every class
 0.01f                  max(1, round(0.01 * N / K)) rows of every class (GPT3Mix, Yoo et al. 2021)
 {joy: 10, anger: 20}   so many rows of each class; every class is named
-[0, 3, 17]             the rows at these positions, counted from 0
+[0, 3, 17]             the rows at these positions of the whole split, counted from 0
 ```
+
+Where two parts of an experiment are drawn from one split, test rows are drawn first, then validation rows, then
+training rows, each from what is left: after ``test: 20% of train``, ``train: 50% of train`` is half of the other 80%.
+Positions are those of the whole split all the same (without rows that a view leaves out), and a row that another part
+has already is an error.
 
 After any of the first five may follow, in this order:
 

@@ -41,7 +41,9 @@ class DataSettings(Settings):
     """Classes merged into others in the order wanted, for human, synthetic and test rows alike:
     {non-neutral: [negative, positive], neutral: [neutral]}, or one-vs-rest neutral; drop: [...] leaves rows out."""
     train: str = "all of train"
-    """Rows to train on: all of train, 10/class of train, 1% of train, 2000 of train, imbalance 0.2, and so on."""
+    """Rows to train on: all of train, 10/class of train, 1% of train, 2000 of train, imbalance 0.2, and so on, drawn
+    from what test and validation leave of the split (1% is 1% of that); [0, 3, 17] of train are the rows at these
+    positions of the whole split, counted from 0."""
     validation: str = "none"
     """Rows to select weights on (train.keep: best), in the same grammar; none for no selection."""
     test: str = "all of test"

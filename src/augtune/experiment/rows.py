@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 from augtune.core.dataset import HumanDataset, Splits
 from augtune.core.errors import DataError, InputError, SettingsError
 from augtune.core.outcomes import Dropped
 from augtune.data import load, sample
-from augtune.data.grammar import parse
+from augtune.data.grammar import Wanted, parse
+from augtune.experiment.data_settings import DataSettings
 from augtune.experiment.plan import Plan
 
-__all__ = ["HumanRows", "HumanSource", "checked_source"]
+__all__ = ["HumanRows", "HumanSource", "checked_source", "drawn_before"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class HumanSource:
     """The source of a plan's human rows, loaded once.
 
     Test rows are drawn first, validation rows from what is left, training rows from what is left then, so that parts
-    of one file never overlap and the test rows stay the same when the training sample or its seed changes.
+    of one file never overlap and the test rows stay the same when the training sample or its seed changes. Rows named
+    by position are those of the whole split; one that another part has is refused.
 
     Args:
         plan: What to load and draw.
@@ -66,7 +69,7 @@ class HumanSource:
             separator=data.separator,
             name=plan.experiment.name,
         )
-        self._taken: dict[str, set[str]] = {}
+        self._taken: dict[str, dict[str, str]] = {}
         self._test = self._drawn("test", data.test, data.seed)
         self._validation = None
         if data.validation != "none":
@@ -92,7 +95,8 @@ class HumanSource:
         return self._made[wanted, number]
 
     def _drawn(self, part: str, text: str, seed: int) -> HumanDataset:
-        split = parse(text).split or part
+        wanted = parse(text)
+        split = wanted.split or part
         if split not in self._all.all():
             source, splits = self._data.source, self._all.all()
             raise DataError(
@@ -100,14 +104,50 @@ class HumanSource:
                 hint=f"Name one, e.g. data.{part}='20% of {next(iter(splits))}'.",
             )
         rows = self._all.named(split)
-        used = self._taken.get(split, set())
-        left = rows.take([i for i, name in enumerate(rows.ids) if name not in used]) if used else rows
-        if not len(left):
-            raise DataError(f"data.{part}: '{text}' finds no row left in {split!r}: other parts took them all.")
-        drawn = sample(left, text, seed=seed)
+        used = self._taken.get(split, {})
+        if wanted.amount == "rows":
+            drawn = sample(rows, wanted, seed=seed)
+            self._check_free(part, wanted, drawn, rows)
+        else:
+            left = rows.take([i for i, name in enumerate(rows.ids) if name not in used]) if used else rows
+            if not len(left):
+                raise DataError(f"data.{part}: '{text}' finds no row left in {split!r}: other parts took them all.")
+            drawn = sample(left, wanted, seed=seed)
         if part != "train":  # training rows of one arm or seed may well be those of another
-            self._taken.setdefault(split, set()).update(drawn.ids)
+            self._taken.setdefault(split, {}).update(dict.fromkeys(drawn.ids, part))
         return drawn
+
+    def _check_free(self, part: str, wanted: Wanted, drawn: HumanDataset, rows: HumanDataset) -> None:
+        """See that no row that a part names by position is another part's.
+
+        Raises:
+            DataError: With the first such position, how many there are and whose they are.
+        """
+        split = wanted.split or part
+        used = self._taken.get(split, {})
+        twice = [name for name in drawn.ids if name in used]
+        if not twice:
+            return
+        others = " and ".join(f"data.{other}" for other in dict.fromkeys(used[name] for name in twice))
+        more = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
+        raise DataError(
+            f"data.{part}: names row {rows.ids.index(twice[0])} of {split!r}{more}, taken by {others}.",
+            hint="Positions count from 0 in the whole split, and no row is in two parts. Name rows that no other part "
+            f"has; to know which these are, name those of {others} by position too.",
+        )
+
+
+def drawn_before(data: DataSettings, part: str) -> tuple[str, ...]:
+    """Return the parts that are drawn from the same split before a part, which is drawn from what they leave.
+
+    Args:
+        data: What says of every part where it is drawn from.
+        part: train, validation or test.
+    """
+    samples = {"test": data.test, "validation": data.validation, "train": data.train}
+    splits = {name: parse(text).split or name for name, text in samples.items() if text != "none"}
+    before = takewhile(lambda name: name != part, splits)
+    return tuple(name for name in before if splits[name] == splits.get(part))
 
 
 def checked_source(plan: Plan) -> HumanSource:
