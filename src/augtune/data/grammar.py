@@ -12,6 +12,7 @@ all                    every row
 
 Where two parts of an experiment are drawn from one split, test rows are drawn first, then validation rows, then
 training rows, each from what is left: after ``test: 20% of train``, ``train: 50% of train`` is half of the other 80%.
+A class with one row is then in the first part alone.
 Positions are those of the whole split all the same (without rows that a view leaves out), and a row that another part
 has already is an error.
 

@@ -21,7 +21,7 @@ from augtune.experiment.content import checker_problems
 from augtune.experiment.estimating import asking_of, tuning_of
 from augtune.experiment.layers import layer_problems
 from augtune.experiment.plan import ArmPlan, Plan, read_plan
-from augtune.experiment.rows import HumanRows, HumanSource, checked_source
+from augtune.experiment.rows import HumanRows, HumanSource, checked_source, label_problems
 from augtune.experiment.search import keys_for
 from augtune.generation.base import Estimate
 from augtune.training.tracking import check_tracker
@@ -114,6 +114,7 @@ def check(
     human = rows.of()
     problems: list[str] = []
     for arm in plan.trained:
+        problems.extend(f"arms.{arm.name}: {told}" for told in label_problems(arm, rows))
         _check_arm(arm, rows.of(arm.human), problems)
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)), hint="Nothing was run.")
@@ -135,12 +136,6 @@ def check(
 def _check_arm(arm: ArmPlan, human: HumanRows, problems: list[str]) -> None:
     where = f"arms.{arm.name}"
     settings = arm.settings
-    empty = [label for label, n in human.train.counts().items() if not n]
-    if empty and not arm.generators and not settings.allow_missing:
-        problems.append(
-            f"{where}: no training row has the label {', '.join(map(repr, empty))}; sample more (data.train), or set "
-            "train.allow_missing: true"
-        )
     if not arm.generators:
         try:
             settings.recipe.require(human.train)

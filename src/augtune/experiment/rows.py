@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import takewhile
+
+import numpy as np
 
 from augtune.core.dataset import HumanDataset, Splits
 from augtune.core.errors import DataError, InputError, SettingsError
@@ -11,9 +14,9 @@ from augtune.core.outcomes import Dropped
 from augtune.data import load, sample
 from augtune.data.grammar import Wanted, parse
 from augtune.experiment.data_settings import DataSettings
-from augtune.experiment.plan import Plan
+from augtune.experiment.plan import ArmPlan, Plan
 
-__all__ = ["HumanRows", "HumanSource", "checked_source", "drawn_before"]
+__all__ = ["HumanRows", "HumanSource", "checked_source", "drawn_before", "label_problems"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,26 @@ class HumanSource:
             self._made[wanted, number] = HumanRows(drawn, self._validation, self._test, self._all.dropped, number)
         return self._made[wanted, number]
 
+    def whereabouts(self, label: str, train: str | None = None) -> str:
+        """Return where the rows of a label are that no training row has, and what to do about it.
+
+        Args:
+            label: The label.
+            train: The training sample, in the grammar of ``data.train``; the plan's if None.
+        """
+        split = parse(self._data.train if train is None else train).split or "train"
+        rows, used = self._all.named(split), self._taken.get(split, {})
+        own = [rows.ids[i] for i in np.flatnonzero(rows.marks[:, rows.labels.names.index(label)])]
+        among = set(own)
+        taken = Counter(part for name, part in used.items() if name in among)
+        told = f"{split!r} has {len(own) or 'no'} row{'' if len(own) == 1 else 's'} of it"
+        if taken:
+            told += ", of which " + " and ".join(f"data.{part} takes {n}" for part, n in taken.items())
+        if taken.total() < len(own):
+            return f"{told}; sample more (data.train)"
+        elsewhere = f", name other rows for {' or '.join(f'data.{part}' for part in taken)}" if taken else ""
+        return f"{told}; add rows of it{elsewhere}, merge it with another label or drop it (data.view)"
+
     def _drawn(self, part: str, text: str, seed: int) -> HumanDataset:
         wanted = parse(text)
         split = wanted.split or part
@@ -164,6 +187,24 @@ def checked_source(plan: Plan) -> HumanSource:
             source.of(arm.human, trial.data_seed)
     _check_generators(plan, source.of().train)
     return source
+
+
+def label_problems(arm: ArmPlan, source: HumanSource) -> list[str]:
+    """Return a line for each label that an arm could never predict, since none of its training rows has it.
+
+    Args:
+        arm: The arm; one that generates rows may yet get some.
+        source: The human rows.
+    """
+    if arm.generators or arm.settings.allow_missing:
+        return []
+    counts = source.of(arm.human).train.counts()
+    return [
+        f"no training row has the label {label!r}: {source.whereabouts(label, arm.human)}, or set "
+        "train.allow_missing: true"
+        for label, n in counts.items()
+        if not n
+    ]
 
 
 def _check_generators(plan: Plan, train: HumanDataset) -> None:

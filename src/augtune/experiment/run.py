@@ -20,7 +20,7 @@ from augtune.experiment.outcomes import ArmOutcome
 from augtune.experiment.plan import Plan, read_plan
 from augtune.experiment.ray_settings import RaySettings
 from augtune.experiment.results import Results
-from augtune.experiment.rows import HumanRows, checked_source
+from augtune.experiment.rows import HumanRows, HumanSource, checked_source, label_problems
 from augtune.experiment.scoring import details_of, out_of_reach, results_of
 from augtune.experiment.store import RunFolder, link_tree
 from augtune.experiment.tidy import write_csv
@@ -66,7 +66,7 @@ def run(
     rows = checked_source(plan)
     human = rows.of()
     _check_encoders(plan)
-    _check_training(plan)
+    _check_training(plan, rows)
     store = RunFolder(Path(out) / plan.experiment.name, plan.experiment.name, listen or (lambda event: None))
     with _crew(ray, plan, store) as crew, store.claimed(), nullcontext() if crew is None else closing(crew):
         with atomic_write(store.path / "experiment.yaml") as stream:
@@ -126,11 +126,13 @@ def _check_encoders(plan: Plan) -> None:
             load_tokenizer(name)
 
 
-def _check_training(plan: Plan) -> None:
-    """Refuse trackers that are not installed and layers that an encoder has not, before anything is paid for."""
+def _check_training(plan: Plan, rows: HumanSource) -> None:
+    """Refuse missing trackers, layers that an encoder has not and labels without a row, before anything is paid for."""
     problems = []
     for arm in plan.trained:
         check_tracker(arm.settings.tracker)
+        if arm.choose is None:  # a choice may do without
+            problems += [f"arms.{arm.name}: {told}" for told in label_problems(arm, rows)]
         problems += [f"arms.{arm.name}.train.{told}" for told in layer_problems(arm.settings)]
     if problems:
         raise SettingsError(problems, hint="Nothing was run.")

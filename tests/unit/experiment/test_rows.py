@@ -3,10 +3,11 @@
 import pytest
 
 from augtune.cli.tree import plan_text
-from augtune.core.errors import DataError
+from augtune.core.errors import DataError, SettingsError
 from augtune.experiment.check import check
 from augtune.experiment.plan import read_plan
 from augtune.experiment.rows import checked_source
+from augtune.experiment.run import run
 
 
 def plan_of(folder, labels, **data):
@@ -62,3 +63,50 @@ def test_a_share_is_of_what_other_parts_left_and_check_says_so(tmp_path):
         "validation  10% of train  8 rows · bad 4 · good 4 · of what test left",
         "test        20% of train  20 rows · bad 10 · good 10",
     ]
+
+
+ONE_LEFT_OUT = (
+    "arms.human only: no training row has the label 'rare': 'train' has {told}, or set train.allow_missing: true"
+)
+
+
+@pytest.mark.parametrize(
+    ("rare", "data", "told"),
+    [
+        (
+            1,
+            {"test": "20% of train"},
+            "1 row of it, of which data.test takes 1; add rows of it, name other rows for data.test, "
+            "merge it with another label or drop it (data.view)",
+        ),
+        (
+            2,
+            {"test": "20% of train", "validation": "10% of train"},
+            "2 rows of it, of which data.test takes 1 and data.validation takes 1; add rows of it, name other rows for "
+            "data.test or data.validation, merge it with another label or drop it (data.view)",
+        ),
+        (
+            3,
+            {"test": "20% of train", "train": "{good: 5, bad: 5, rare: 0} of train"},
+            "3 rows of it, of which data.test takes 1; sample more (data.train)",
+        ),
+    ],
+)
+def test_a_label_without_training_rows_is_told_with_who_has_them(tmp_path, rare, data, told):
+    plan = plan_of(tmp_path, ["good", "bad"] * 10 + ["rare"] * rare, **data)
+    with pytest.raises(SettingsError) as error:
+        check(plan)
+    assert error.value.problems == (ONE_LEFT_OUT.format(told=told),)
+
+
+def test_a_run_refuses_a_label_without_training_rows_before_anything_is_made(tmp_path):
+    plan = plan_of(tmp_path, ["good", "bad"] * 10 + ["rare"], test="20% of train")
+    with pytest.raises(SettingsError, match=r"of which data\.test takes 1"):
+        run(plan, out=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_arm_may_do_without_a_label_if_it_says_so(tmp_path):
+    plan = plan_of(tmp_path, ["good", "bad"] * 10 + ["rare"], test="20% of train")
+    plan["train"]["allow_missing"] = True
+    assert check(plan).human.train.counts()["rare"] == 0
