@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ OTHER_DELIMITERS = (";", "\t", "|")
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 # The csv module refuses fields over 128 KiB unless told otherwise; a document can be longer. 2^31-1 fits any C long.
 LARGEST_FIELD = 2**31 - 1
+LINE_END = re.compile(r"[\r\n]")
 
 
 class Rows(NamedTuple):
@@ -31,6 +33,7 @@ class Rows(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class _Record:
     line: int
+    last: int
     fields: Sequence[str]
 
 
@@ -38,7 +41,8 @@ def parse(text: str, *, source: str, tabs: bool) -> Rows:
     """Return the rows of a delimited file.
 
     Fields may be quoted with ``"`` and then hold delimiters, line ends and doubled quotes. A tab-separated file that
-    cannot be read so is read with quotes as plain characters, as GLUE's files are written.
+    cannot be read so is read with quotes as plain characters, as GLUE's files are written; one that can be read either
+    way, to other rows, is refused.
 
     Args:
         text: The whole file, with a header line.
@@ -51,7 +55,7 @@ def parse(text: str, *, source: str, tabs: bool) -> Rows:
     delimiter = "\t" if tabs else _delimiter(text)
     try:
         records = _records(text, source, delimiter, quoted=True)
-        return _rows(records, source, delimiter)
+        found = _rows(records, source, delimiter)
     except DataError as error:
         if not tabs or '"' not in text:
             raise
@@ -59,6 +63,36 @@ def parse(text: str, *, source: str, tabs: bool) -> Rows:
             return _rows(_records(text, source, delimiter, quoted=False), source, delimiter)
         except DataError:
             raise error from None
+    if tabs and '"' in text:
+        _check_one_reading(text, source, records)
+    return found
+
+
+def _check_one_reading(text: str, source: str, records: Sequence[_Record]) -> None:
+    """See that no quoted field swallows rows of a tab-separated file whose quotes may be plain characters.
+
+    Raises:
+        DataError: If one holds a tab and a line end, and every line has the header's fields if quotes are plain.
+    """
+    wide = [record for record in records if any("\t" in field and LINE_END.search(field) for field in record.fields)]
+    if not wide:
+        return
+    try:
+        plain = _records(text, source, "\t", quoted=False)
+        _rows(plain, source, "\t")
+    except DataError:
+        return
+    if plain[0].fields != records[0].fields:
+        return
+    first = wide[0]
+    others = f"; {len(wide) - 1} more rows likewise" if len(wide) > 1 else ""
+    raise DataError(
+        f"{source}: line {first.line}: a quoted field holds a tab and line ends, so lines {first.line} to {first.last} "
+        f"can be one row, or {sum(first.line <= record.line <= first.last for record in plain)} rows that have quotes "
+        f"in their texts{others}.",
+        hint='If they are rows of their own, put each field that holds a quote in quotes and double its own: "she said '
+        '""no""". If they are one row, take the tab out of its field. As jsonl there is no such question.',
+    )
 
 
 def _delimiter(text: str) -> str:
@@ -79,7 +113,7 @@ def _records(text: str, source: str, delimiter: str, *, quoted: bool) -> list[_R
     try:
         for fields in reader:
             if fields:
-                records.append(_Record(line, fields))
+                records.append(_Record(line, reader.line_num, fields))
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(

@@ -54,6 +54,18 @@ def test_a_field_longer_than_the_csv_modules_limit_is_read_and_the_limit_restore
     assert csv.field_size_limit() == before
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ('text\tlabel\n"one\nline more"\tx\n', "one\nline more"),
+        ('text\tlabel\n"one\ttab\nand more lines\n"\tx\n', "one\ttab\nand more lines\n"),
+        ('"text"\t"label"\n"one\ttab\nmore"\t"x"\n', "one\ttab\nmore"),
+    ],
+)
+def test_a_tsv_that_only_quotes_can_explain_is_read_with_them(tmp_path, text, first):
+    assert [row["text"] for row in tables.read_table(write(tmp_path / "a.tsv", text))] == [first]
+
+
 def test_a_tsv_with_bare_quotes_is_read_as_it_is(tmp_path):
     path = write(tmp_path / "a.tsv", 'text\tlabel\n"so called" progress\t0\na 5" nail\t1\n')
     assert [row["text"] for row in tables.read_table(path)] == ['"so called" progress', 'a 5" nail']
@@ -84,10 +96,16 @@ def test_categories_that_are_numbers_are_no_class_names(tmp_path):
 
 QUOTING = '\n  A field that holds quotes is itself quoted, and its quotes are doubled: "she said ""no""".'
 PER_LINE = "\n  A .jsonl file has one JSON object per line; an array over several lines belongs in a .json file."
+EITHER = (
+    "line 3: a quoted field holds a tab and line ends, so lines 3 to 5 can be one row, or 3 rows that have quotes in their "
+    "texts.\n  If they are rows of their own, put each field that holds a quote in quotes and double its own: "
+    '"she said ""no""". If they are one row, take the tab out of its field. As jsonl there is no such question.'
+)
 BROKEN = {
     "short.csv": ("text,label\na,b\nc\n", 'line 3: expected 2 fields (text, label), got 1.\n  Put text that holds a comma in quotes: "...".'),
     "long.csv": ("text,label\na,b,c\n", 'line 2: expected 2 fields (text, label), got 3.\n  Put text that holds a comma in quotes: "...".'),
     "long.tsv": ("text\tlabel\na\tb\tc\n", 'line 2: expected 2 fields (text, label), got 3.\n  Put text that holds a tab in quotes: "...".'),
+    "either.tsv": ('text\tlabel\nFine.\ty\n"I went there.\tx\nIt was a mess.\ty\nNobody came."\tx\nAll fine\ty\n', EITHER),
     "twice.csv": ("text,text\na,b\n", "line 1: two columns are called 'text'."),
     "open.csv": ('text,label\na,b\n"c,d\n', "line 3: not readable as comma-separated values: unexpected end of data." + QUOTING),
     "header.csv": ("text,label\n", "the file holds no rows."),
