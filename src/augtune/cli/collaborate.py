@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from augtune.core.dataset import HumanDataset
     from augtune.core.labels import Labels
     from augtune.core.tables import Predictions
-    from augtune.core.task import LabelValue
     from augtune.llm.client import LLM
     from augtune.model.fitted import Fitted
 
@@ -83,9 +82,10 @@ def ask(
     model = _model(llm, budget=budget, replay=replay, base_url=base_url, out=out)
     with _counting() as tell:
         answers = put(told.questions, llm=model, evidence=told.evidence, settings=asking, on_progress=tell)
-    write_jsonl(out, answers.to_rows(told.texts.truth))
+    write_jsonl(out, told.texts.with_own_ids(answers.to_rows(told.texts.truth)))
     if unanswered is not None:
-        write_jsonl(unanswered, (record.to_json() for record in answers.records if not record.is_answered))
+        left = (record.to_json() for record in answers.records if not record.is_answered)
+        write_jsonl(unanswered, told.texts.with_own_ids(left))
     print(answers)
     print(f"written: {out}")
 
@@ -149,7 +149,7 @@ def route(
 def predict_routed(
     model: Path, file: Path, changes: Mapping[str, Any], *, text: str | None, text_pair: str | None
 ) -> Served:
-    """Return a routed model's predictions of a file, and the labels the file has.
+    """Return a routed model's predictions of a file, and the file's rows.
 
     Args:
         model: Folder of a routed model.
@@ -173,15 +173,15 @@ def predict_routed(
         found = routed.predict(_given(rows), llm=llm, on_progress=tell)
     place = dict(zip(found.ids, rows.ids, strict=True))
     sent, lost = (tuple(place[name] for name in names) for names in (found.sent, found.unanswered))
-    return Served(replace(found, ids=rows.ids, sent=sent, unanswered=lost), rows.truth)
+    return Served(replace(found, ids=rows.ids, sent=sent, unanswered=lost), rows)
 
 
 @dataclass(frozen=True)
 class Served:
-    """Predictions of a file's rows, and its labels where it has any."""
+    """Predictions of a file's rows, and the rows."""
 
     predictions: Routed
-    truth: Mapping[str, LabelValue] | None
+    texts: Texts
 
 
 @dataclass(frozen=True)

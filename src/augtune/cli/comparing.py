@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from augtune.cli.inputs import MATCH
 from augtune.cli.judged import check_metrics
 from augtune.cli.measure import JSON, LABEL, METRICS, PREDICTED
 from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
@@ -51,6 +52,7 @@ def compare(
     seed: int = typer.Option(0, "--seed", help="Seed of everything that is drawn."),
     label: str = LABEL,
     predicted: str = PREDICTED,
+    match: str = MATCH,
     task: str = TASK,
     separator: str = SEPARATOR,
     order: str = ORDER,
@@ -71,7 +73,7 @@ def compare(
 
     told = LabelOptions(task, separator, order)
     files = [_named(text) for text in predictions]
-    found = matched(truth, files, label=label, predicted=predicted, told=told)
+    found = matched(truth, files, label=label, predicted=predicted, told=told, match=match)
     check_metrics(metrics, found)
     asked = {"metrics": metrics, "baseline": baseline, "correction": correction, "resamples": resamples}
     asking = _Asking(found, asked, tuple(tests or ()), seed, train_rows)

@@ -32,12 +32,21 @@ VIEW = typer.Option(
     None, "--view", help="Classes merged into others: 'one-vs-rest spam', or '{bad: [spam, scam], good: [ham]}'."
 )
 SEED = typer.Option(0, "--seed", help="Seed of everything that is drawn.")
+MATCH = typer.Option(
+    None,
+    "--match",
+    metavar="COLUMN|order",
+    help="What tells which prediction is of which row: a column that both files have, or the order of their rows; by "
+    "default id or index if both have it, else the order.",
+)
 SET = typer.Option(None, "--set", metavar="KEY=VALUE", help="A setting, as in the experiment file; may be repeated.")
 
 TRUE_COLUMNS = ("label", "labels", "true", "truth", "gold")
 PREDICTED_COLUMNS = ("predicted", "pred", "prediction")
 PROBABILITY_COLUMNS = ("probabilities", "probs")
 ID_COLUMNS = ("id", "index")
+ORDER = "order"
+OTHERWISE = "Match rows by another column (--match COLUMN), or by their order (--match order)."
 SHOWN = 3  # of the rows that are left out
 
 
@@ -182,10 +191,9 @@ def matched(
     label: str | None = None,
     predicted: str | None = None,
     told: LabelOptions | None = None,
+    match: str | None = None,
 ) -> Matched:
     """Return the labels of a file and the predictions of others, row by row.
-
-    Rows are matched by the column ``id`` or ``index`` if both files have it, else by their order.
 
     Args:
         truth: File with the true labels.
@@ -193,6 +201,8 @@ def matched(
         label: Column of the true label, found by its usual names if None.
         predicted: Column of the predicted label, likewise.
         told: What the command line says of labels; lists of labels in the file tell by themselves.
+        match: The column that rows are matched by, or ``order``; None: ``id`` or ``index`` if both files have it, else
+            their order.
 
     Raises:
         DataError: If a column is missing, a row has no prediction or rows do not correspond.
@@ -211,8 +221,8 @@ def matched(
     given = [answers_of(table, own, _probability_column(table)) for own, (_, table) in zip(columns, read, strict=True)]
     answers = [told.values(table, own) for own, (table, _) in zip(columns, given, strict=True)]
     labels = told.labels([*true, *(value for values in answers for value in values)])
-    by = tuple(_match(base, table, true, told) for _, table in read)
-    ids = {key: _ids(base, key) for key in (*ID_COLUMNS, None)}
+    by = tuple(_match(base, table, true, told, match) for _, table in read)
+    ids = {key: _ids(base, key) for key in set(by)}
     rows = [
         replace(row, id=f"row-{i}")
         for i, row in enumerate(examples_of([f"row {i}" for i in range(len(true))], true, None, labels, truth.stem))
@@ -225,7 +235,8 @@ def matched(
         HumanDataset.from_examples(rows, labels, name=truth.stem),
         {name: tuple(found) for name, found in made.items()},
         tuple(
-            f"{table.source}: rows matched by {repr(key) if key else 'their order (no id or index in both files)'}"
+            f"{table.source}: rows matched by {repr(key) if key else 'their order'}"
+            + ("" if key or match else " (no id or index in both files)")
             for (_, table), key in zip(read, by, strict=True)
         ),
         all(_probability_column(table) is not None for _, table in read),
@@ -258,18 +269,20 @@ def _ids(table: Table, key: str | None) -> list[str]:
     return [str(i if key is None else row.get(key)) for i, row in enumerate(table.rows)]
 
 
-def _match(truth: Table, table: Table, true: Sequence[LabelValue], told: LabelOptions) -> str | None:
+def _match(truth: Table, table: Table, true: Sequence[LabelValue], told: LabelOptions, match: str | None) -> str | None:
     """Return the column two files are matched by, None for row order, having seen that they can be."""
-    for key in ID_COLUMNS:
-        if key in truth.columns and key in table.columns:
-            for one in (truth, table):
-                if len(set(_ids(one, key))) != len(one.rows):
-                    raise DataError(f"{one.source}: the values of column {key!r} have to be unique.")
-            return key
+    key = _key(truth, table, match)
+    if key is not None:
+        for one in (truth, table):
+            if len(set(_ids(one, key))) != len(one.rows):
+                raise DataError(f"{one.source}: the values of column {key!r} have to be unique.", hint=OTHERWISE)
+        return key
     if len(truth.rows) != len(table.rows):
+        usual = "without an id or index column in both they can only be matched by their order"
+        why = usual if match is None else "to be matched by their order both need as many"
         raise DataError(
-            f"{table.source}: has {len(table.rows)} rows and {truth.source} {len(truth.rows)}, and without an id or "
-            "index column in both they can only be matched by their order."
+            f"{table.source}: has {len(table.rows)} rows and {truth.source} {len(truth.rows)}, and {why}.",
+            hint="Name a column that both have: --match COLUMN.",
         )
     own = next((name for name in TRUE_COLUMNS if name in table.columns), None)
     if own is not None:
@@ -282,6 +295,21 @@ def _match(truth: Table, table: Table, true: Sequence[LabelValue], told: LabelOp
                 hint="Add a column id to both.",
             )
     return None
+
+
+def _key(truth: Table, table: Table, match: str | None) -> str | None:
+    """Return the column that two files are to be matched by, None for row order."""
+    if match is None:
+        return next((name for name in ID_COLUMNS if name in truth.columns and name in table.columns), None)
+    if match == ORDER:
+        return None
+    for one in (truth, table):
+        if match not in one.columns:
+            raise DataError(
+                f"{one.source}: no column {match!r} (given as --match); there are: {', '.join(one.columns)}.",
+                hint="Name a column that both files have, or match rows by their order: --match order.",
+            )
+    return match
 
 
 def _probability_column(table: Table) -> str | None:
@@ -304,8 +332,10 @@ def _predictions(
     found = Predictions.from_rows(rows, labels, made_by=name)
     if len(found) < len(place):
         missing = next(own for own, row in place.items() if row not in set(found.ids))
+        gone = len(place) - len(found)
         raise DataError(
-            f"{table.source}: has no row with {key} {missing!r}; {len(place) - len(found)} of {len(place)} are missing."
+            f"{table.source}: has no row with {key} {missing!r}; {gone} of {len(place)} are missing.",
+            hint=OTHERWISE,
         )
     return found
 

@@ -113,14 +113,16 @@ def judged_file(
     Args:
         predictions: The file.
         truth: The file with the labels; None: the same.
-        columns: ``label`` and ``predicted``, found by their usual names if None.
+        columns: ``label`` and ``predicted``, found by their usual names if None, and what rows are to be matched by.
         told: What the command line says of labels.
         metrics: What is to be measured.
     """
-    from augtune.cli.inputs import matched
+    from augtune.cli.inputs import ORDER, matched
 
     own = [(predictions.stem, predictions)]
-    found = matched(truth or predictions, own, label=columns["label"], predicted=columns["predicted"], told=told)
+    match = ORDER if truth is None else columns["match"]  # rows of one file need no ids
+    names = {"label": columns["label"], "predicted": columns["predicted"]}
+    found = matched(truth or predictions, own, **names, told=told, match=match)
     check_metrics(metrics, found)
     made = found.predictions[predictions.stem][0]
     return Judged(made, found.truth, found.by[0], found.abstained[0], found.has_probabilities)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from augtune.cli.inputs import PAIR, TEXT, VIEW
+from augtune.cli.inputs import MATCH, PAIR, TEXT, VIEW
 from augtune.cli.judged import coverage_lines, judged_file, judged_model
 from augtune.cli.tasks import ORDER, SEPARATOR, TASK, LabelOptions
 
@@ -39,6 +39,7 @@ def evaluate(
     metrics: list[str] = METRICS,
     label: str = LABEL,
     predicted: str = PREDICTED,
+    match: str = MATCH,
     task: str = TASK,
     separator: str = SEPARATOR,
     order: str = ORDER,
@@ -65,7 +66,8 @@ def evaluate(
         columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
         judged = judged_model(predictions, truth, columns, told=told, view=view)
     else:
-        judged = judged_file(predictions, truth, {"label": label, "predicted": predicted}, told=told, metrics=metrics)
+        named = {"label": label, "predicted": predicted, "match": match}
+        judged = judged_file(predictions, truth, named, told=told, metrics=metrics)
     judged = judged.abstaining(abstain_below)
     scores = measure(judged.predictions, judged.answered, metrics)
     print(f"{len(judged.truth)} rows, {len(judged.truth.labels)} labels · {judged.by}\n")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from augtune.cli.inputs import ID_COLUMNS, TRUE_COLUMNS
 from augtune.cli.tasks import LabelOptions
@@ -25,12 +25,30 @@ LINES = ".txt"
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Rows to predict: ids, texts, second texts of pairs, and the labels where the file has them."""
+    """Rows to predict.
+
+    Args:
+        ids: Unique: those of the file, or the rows' numbers where it has none or they repeat.
+        texts: The texts.
+        pairs: The second texts of pairs.
+        truth: The labels by id, where the file has them.
+        own_ids: Ids as the file has them, if they repeat.
+    """
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     pairs: tuple[str, ...] | None
     truth: Mapping[str, LabelValue] | None
+    own_ids: tuple[str, ...] | None = None
+
+    def with_own_ids(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield rows to write; where the file's ids repeat, with these and the row's number (from 0) as ``row``."""
+        for row in rows:
+            if self.own_ids is None:
+                yield dict(row)
+            else:
+                number = int(row["id"])
+                yield {"id": self.own_ids[number], "row": number, **{k: v for k, v in row.items() if k != "id"}}
 
 
 def texts_of(
@@ -60,11 +78,13 @@ def texts_of(
     pairs = None if second is None else tuple(_text(table, i, second) for i in range(len(table.rows)))
     key = next((name for name in ID_COLUMNS if name in table.columns), None)
     ids = tuple(str(i if key is None else row.get(key)) for i, row in enumerate(table.rows))
+    own_ids = None
     if len(set(ids)) != len(ids):
-        raise DataError(f"{path}: the ids in column {key!r} have to be unique.")
+        own_ids, ids = ids, tuple(map(str, range(len(ids))))
+        sys.stderr.write(f"{path}: values of column {key!r} repeat, so a column row says which row is which\n")
     label = next((name for name in (*TRUE_COLUMNS, *LABEL_NAMES) if name in table.columns), None)
     truth = None if label is None else _known_labels(table, label, labels, separator)
-    return Texts(ids, tuple(texts), pairs, None if truth is None else dict(zip(ids, truth, strict=True)))
+    return Texts(ids, tuple(texts), pairs, None if truth is None else dict(zip(ids, truth, strict=True)), own_ids)
 
 
 def _known_labels(table: Table, column: str, labels: Labels, separator: str | None) -> Sequence[LabelValue] | None:

@@ -14,6 +14,7 @@ from augtune.cli.steps import BUDGET, REPLAY
 from augtune.cli.tasks import SEPARATOR
 
 if TYPE_CHECKING:
+    from augtune.cli.texts import Texts
     from augtune.core.tables import Predictions
 
 __all__ = ["COMMANDS"]
@@ -66,10 +67,10 @@ def predict(
         changes = {"budget": budget, "replay": replay, "cache": kept}
         served = predict_routed(model, file, changes, text=text, text_pair=text_pair)
         found: Predictions = served.predictions
-        truth: Any = served.truth
+        texts: Texts = served.texts
     else:
-        found, truth = _predicted(model, file, {"text": text, "text_pair": text_pair, "separator": separator})
-    rows = list(output_rows(found, truth, abstain_below))
+        found, texts = _predicted(model, file, {"text": text, "text_pair": text_pair, "separator": separator})
+    rows = list(texts.with_own_ids(output_rows(found, texts.truth, abstain_below)))
     told = str(found)
     if abstain_below is not None:
         left = sum(bool(row["abstained"]) for row in rows)
@@ -96,8 +97,8 @@ def _is_csv(form: str | None, out: Path | None) -> bool:
     return asked == "csv"
 
 
-def _predicted(model: Path, file: Path, columns: dict[str, str | None]) -> tuple[Predictions, Any]:
-    """Return a classifier's predictions of a file, and the labels the file has."""
+def _predicted(model: Path, file: Path, columns: dict[str, str | None]) -> tuple[Predictions, Texts]:
+    """Return a classifier's predictions of a file, and the file's rows."""
     from augtune.cli.texts import texts_of
     from augtune.model.fitted import Fitted
 
@@ -113,7 +114,7 @@ def _predicted(model: Path, file: Path, columns: dict[str, str | None]) -> tuple
     given: Any = list(rows.texts) if rows.pairs is None else list(zip(rows.texts, rows.pairs, strict=True))
     found = fitted.predict(given)
     place = dict(zip(found.ids, rows.ids, strict=True))
-    return replace(found, ids=rows.ids, truncated=tuple(place[name] for name in found.truncated)), rows.truth
+    return replace(found, ids=rows.ids, truncated=tuple(place[name] for name in found.truncated)), rows
 
 
 def calibrate(

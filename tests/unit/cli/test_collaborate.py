@@ -38,6 +38,22 @@ def test_ask_writes_answers_and_counts_what_is_none(files, capsys):
     assert main(asked) == 0, "the cache answers a second time"
 
 
+def test_ask_carries_ids_along_that_repeat(files, capsys):
+    lines = [f"{7 if i else 'id'},{line}" for i, line in enumerate(CHECK.splitlines())]
+    (files / "own.csv").write_text("\n".join(lines) + "\n")
+    answers = [("really great", "good"), ("quite awful", "maybe"), ("love this movie", "good"), ("very boring", "bad")]
+    model = scripted(files / "r.jsonl", [*answers, ("quite awful", "no idea")])
+    asked = ["ask", "own.csv", *model, "--labels", "bad,good", "--out", "answers.jsonl", "--unanswered", "none.jsonl"]
+    assert main(asked) == 0
+    found = read_jsonl(files / "answers.jsonl")
+    assert [(row["id"], row["row"], row["predicted"]) for row in found] == [
+        ("7", 0, "good"),
+        ("7", 2, "good"),
+        ("7", 3, "bad"),
+    ]
+    assert [(row["id"], row["row"]) for row in read_jsonl(files / "none.jsonl")] == [("7", 1)]
+
+
 def test_ask_shows_prompts_with_the_evidence_and_sends_nothing(files, capsys, tiny_encoder):
     told = ["--classifier", "model", "--train", "train.csv", "--similar", "1", "--encoder", tiny_encoder]
     capsys.readouterr()

@@ -50,6 +50,50 @@ def test_rows_without_ids_are_matched_by_order_and_it_is_said(truth, tmp_path, c
     assert f"{path}: rows matched by their order (no id or index in both files)" in capsys.readouterr().out
 
 
+@pytest.fixture
+def with_own_ids(tmp_path):
+    """A truth whose ids are customers' numbers, which repeat, and predictions whose ids count rows, as a run's do."""
+    truth = write_csv(tmp_path / "own.csv", id=[71, 72, 73, 71, 75, 76], ticket=list("uvwxyz"), true=TRUTH)
+    rows = [{"id": f"test-{i:04d}", "ticket": "uvwxyz"[i], "predicted": GOOD[i]} for i in range(6)]
+    return truth, rows
+
+
+def test_files_with_different_ids_are_matched_by_order_if_asked(with_own_ids, tmp_path, capsys):
+    truth, rows = with_own_ids
+    path = write_jsonl(tmp_path / "p.jsonl", rows)
+    for command in (["evaluate", path, truth], ["compare", truth, f"run={path}"]):
+        assert main(command) == 2
+        assert "--match order" in capsys.readouterr().err
+        assert main([*command, "--match", "order"]) == 0
+        out = capsys.readouterr().out
+        assert f"{path}: rows matched by their order\n" in out
+        assert "0.833" in out
+
+
+def test_files_are_matched_by_a_named_column_whatever_their_order(with_own_ids, tmp_path, capsys):
+    truth, rows = with_own_ids
+    path = write_jsonl(tmp_path / "p.jsonl", rows[::-1])
+    assert main(["compare", truth, f"run={path}", "--match", "ticket"]) == 0
+    out = capsys.readouterr().out
+    assert f"{path}: rows matched by 'ticket'\n" in out
+    assert "0.833" in out
+
+
+def test_a_column_to_match_by_has_to_be_in_both_files(truth, tmp_path, capsys):
+    path = write_csv(tmp_path / "p.csv", ticket=range(6), predicted=GOOD)
+    assert main(["evaluate", path, truth, "--match", "ticket"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {truth}: no column 'ticket' (given as --match); there are: index, true.\n"
+        "  Name a column that both files have, or match rows by their order: --match order.\n"
+    )
+
+
+def test_ids_of_one_file_with_labels_and_predictions_may_repeat(tmp_path, capsys):
+    path = write_csv(tmp_path / "p.csv", id=[7] * 6, label=TRUTH, predicted=GOOD)
+    assert main(["evaluate", path]) == 0
+    assert "accuracy  0.833" in capsys.readouterr().out.lower()
+
+
 def test_compare_equals_the_evaluation_functions(truth, tmp_path, capsys):
     good = write_csv(tmp_path / "good.csv", index=range(6), pred=GOOD)
     poor = write_csv(tmp_path / "poor.csv", index=range(6), pred=POOR)
@@ -97,13 +141,16 @@ def test_probabilities_are_read_from_objects_lists_and_text(truth, tmp_path):
     assert len(means) == 1
 
 
+OTHERWISE = "\n  Match rows by another column (--match COLUMN), or by their order (--match order)."
+
+
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
         ({"index": range(6), "answer": GOOD}, "{p}: no column is called predicted or pred or prediction; there are: index, answer.\n  Name it with --predicted."),
-        ({"pred": GOOD[:5]}, "{p}: has 5 rows and {t} 6, and without an id or index column in both they can only be matched by their order."),
-        ({"index": range(1, 7), "pred": GOOD}, "{p}: has no row with index '0'; 1 of 6 are missing."),
-        ({"index": [0] * 6, "pred": GOOD}, "{p}: the values of column 'index' have to be unique."),
+        ({"pred": GOOD[:5]}, "{p}: has 5 rows and {t} 6, and without an id or index column in both they can only be matched by their order.\n  Name a column that both have: --match COLUMN."),
+        ({"index": range(1, 7), "pred": GOOD}, "{p}: has no row with index '0'; 1 of 6 are missing." + OTHERWISE),
+        ({"index": [0] * 6, "pred": GOOD}, "{p}: the values of column 'index' have to be unique." + OTHERWISE),
         ({"pred": GOOD, "true": TRUTH[::-1]}, "{p}: line 3: the true label is 'b' here and 'a' in {t}"),
     ],
 )  # fmt: skip

@@ -52,6 +52,23 @@ def test_csv_output_holds_what_jsonl_does_and_evaluate_reads_it(model, capsys):
     )
 
 
+def test_ids_that_repeat_are_carried_along(model, capsys):
+    rows = read_jsonl(model.parent / "test.jsonl")
+    customers = [str(row % 3) for row in range(len(rows))]
+    again = [{**row, "id": customer} for row, customer in zip(rows, customers, strict=True)]
+    (model.parent / "again.jsonl").write_text("".join(json.dumps(row) + "\n" for row in again))
+    run(capsys, "predict", "model", "test.jsonl", "--out", "p.jsonl")
+    assert main(["predict", "model", "again.jsonl", "--out", "q.jsonl"]) == 0
+    told = capsys.readouterr().err
+    assert told == "again.jsonl: values of column 'id' repeat, so a column row says which row is which\n"
+    made = read_jsonl(model.parent / "q.jsonl")
+    assert [row["id"] for row in made] == customers
+    assert [row.pop("row") for row in made] == list(range(len(rows)))
+    wanted = read_jsonl(model.parent / "p.jsonl")
+    assert made == [{**row, "id": customer} for row, customer in zip(wanted, customers, strict=True)]
+    assert run(capsys, "evaluate", "q.jsonl").splitlines()[2:] == run(capsys, "evaluate", "p.jsonl").splitlines()[2:]
+
+
 def test_lines_of_a_text_file_are_predicted(model, fitted, capsys):
     texts = ["a great film", "an awful, boring day"]
     (model.parent / "new.txt").write_text("\n".join(texts) + "\n")
