@@ -12,7 +12,7 @@ from augtune.core.errors import ExtraError, InputError
 from augtune.core.foreign import check_folder, told
 from augtune.core.settings import suggestion
 
-__all__ = ["BUNDLED", "DEFAULT_ENCODER", "locate", "not_loadable"]
+__all__ = ["BUNDLED", "DEFAULT_ENCODER", "is_bundled", "locate", "not_loadable"]
 
 LONGEST_NAME = 4096
 DEFAULT_ENCODER = "bundled/minilm"
@@ -29,9 +29,8 @@ def locate(name: str) -> str:
             something else by that name, such as a pickle.
         ExtraError: If a bundled encoder's package is missing.
     """
-    if name in CARRIED and importlib.util.find_spec(BUNDLED[CARRIED[name]]) is not None:
-        name = CARRIED[name]
-    if name.startswith("bundled/"):
+    if is_bundled(name):
+        name = CARRIED.get(name, name)
         if name not in BUNDLED:
             raise InputError(f"no encoder {name!r} is bundled{suggestion(name, BUNDLED)}")
         return str(_bundled(BUNDLED[name]))
@@ -47,6 +46,14 @@ def locate(name: str) -> str:
         wrong = "expected a folder, got a file" if path.exists() else "there is no such folder"
         raise InputError(f"encoder {name!r}: {wrong}.")
     return name
+
+
+def is_bundled(name: str) -> bool:
+    """Return whether an encoder name is of one that the extra ``offline`` carries."""
+    carried = CARRIED.get(name)
+    return name.startswith("bundled/") or (
+        carried is not None and importlib.util.find_spec(BUNDLED[carried]) is not None
+    )
 
 
 def _bundled(package: str) -> Path:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from augtune.core.encoders import locate
+from augtune.core.encoders import is_bundled, locate
 from augtune.core.files import read_json
 from augtune.core.fingerprint import fingerprint
 from augtune.core.settings import Settings
@@ -57,8 +58,14 @@ def llm_content(settings: LLMSettings | None) -> dict[str, Any] | None:
 
 
 def encoder_content(name: str) -> str:
-    """Return a fingerprint of an encoder: its name on the hub, or its configuration and the size of its weights."""
+    """Return a fingerprint of an encoder: its name on the hub, or what is in its folder.
+
+    One that is bundled is an installed package's and does not change: its configuration and the size of its weights do.
+    """
     path = Path(locate(name))
+    if is_bundled(name):
+        sizes = sorted([file.name, file.stat().st_size] for file in path.rglob("*.safetensors"))
+        return fingerprint([_digest(path / "config.json"), sizes])
     return _content(path) if path.is_dir() else name
 
 
@@ -90,11 +97,30 @@ def model_content(folder: str) -> str:
     return str(read_json(Path(folder) / "augtune.json")["fingerprint"])
 
 
+# Of a model's folder, what is read of it: not its card, its pages or how its rows were weighed.
+READ = (
+    "*.safetensors", "*.bin", "*.index.json", "config.json", "augtune.json", "*token*.json", "vocab*", "merges.txt",
+    "*.model",
+)  # fmt: skip
+
+
 def _content(path: Path) -> str:
-    """Return a file's SHA-256, or for a model's folder that of its configuration and the size of its weights."""
+    """Return a file's SHA-256, or for a model's folder that of the files that are read of it, its members' too."""
     if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    sizes = sorted([file.name, file.stat().st_size] for file in path.rglob("*.safetensors"))
-    configuration = path / "config.json"
-    about = hashlib.sha256(configuration.read_bytes()).hexdigest() if configuration.is_file() else ""
-    return fingerprint([about, sizes])
+        return _digest(path)
+    places = [path, *path.glob("member-*")]
+    files = {file for place in places for pattern in READ for file in place.glob(pattern) if file.is_file()}
+    return fingerprint(sorted([file.relative_to(path).as_posix(), _digest(file)] for file in files))
+
+
+def _digest(path: Path) -> str:
+    """Return a file's SHA-256; of one that stays as it is, it is computed once in a process."""
+    about = path.stat()
+    return _hashed(str(path.resolve()), about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _hashed(path: str, size: int, mtime_ns: int) -> str:
+    """Return the SHA-256 of a file, whose size and time of change tell whether it is still the same."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from augtune.collaboration.evidence import Evidence
 from augtune.collaboration.forms import find_form
 from augtune.core.dataset import HumanDataset
-from augtune.core.encoders import locate
 from augtune.core.errors import ProviderError
 from augtune.core.fingerprint import fingerprint
 from augtune.core.outcomes import Cost
@@ -99,7 +98,7 @@ def tuned(
         "rows": train.fingerprint,
         "descriptions": dict(train.labels.descriptions),
         "examples": examples.to_json() if examples.similar else None,
-        "encoder": encoder_content(locate(examples.encoder)) if examples.similar else None,
+        "encoder": encoder_content(examples.encoder) if examples.similar else None,
         "unseen": content_of(unseen),
     }
     place = store.path / "tuning" / fingerprint(key, length=16)
