@@ -135,6 +135,29 @@ def test_every_dialect_of_a_reply_is_read(server: Server, body: Any, reply: Repl
     assert (found.text, found.finish_reason, found.logprobs) == (reply.text, reply.finish_reason, None)
 
 
+@pytest.mark.parametrize(
+    ("usage", "tokens_in", "tokens_out"),
+    [
+        ({"total_tokens": 524, "completion_tokens_details": {"reasoning_tokens": 500}}, 21, 503),
+        ({"total_tokens": 24}, 21, 3),
+        ({"total_tokens": 7}, 21, 3),
+        ({"total_tokens": -1}, 21, 3),
+        ({"total_tokens": True}, 21, 3),
+        ({"total_tokens": "524"}, 21, 3),
+        ({"total_tokens": 524, "prompt_tokens": None}, 0, 3),
+        ({"prompt_tokens": True}, 0, 3),
+    ],
+)
+def test_thinking_that_only_the_total_counts_is_paid_for(
+    server: Server, usage: dict[str, Any], tokens_in: int, tokens_out: int
+):
+    server.answers({**chat(), "usage": {"prompt_tokens": 21, "completion_tokens": 3, **usage}})
+    with llm_of(server, cache=None, price={"input": 1.0, "output": 10.0}) as llm:
+        llm.send(llm.request(messages=HI, max_tokens=600))
+        assert (llm.cost.tokens_in, llm.cost.tokens_out) == (tokens_in, tokens_out)
+        assert llm.cost.usd == pytest.approx((tokens_in + 10 * tokens_out) / 1e6)
+
+
 def error_body(message: str, code: str | None = None) -> dict[str, Any]:
     return {"error": {"message": message, "type": "error", "code": code}}
 

@@ -63,7 +63,7 @@ def reply_of(data: Mapping[str, Any], request: Request) -> Reply:
         _storable(text),
         finish,
         tokens_in=_count(usage.get("prompt_tokens")),
-        tokens_out=_count(usage.get("completion_tokens")),
+        tokens_out=_tokens_out(usage),
         tokens_cached=_count((usage.get("prompt_tokens_details") or {}).get("cached_tokens")),
         logprobs=logprobs,
         model=_storable(str(data["model"])) if data.get("model") else None,
@@ -83,8 +83,14 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def _tokens_out(usage: Mapping[str, Any]) -> int:
+    """Return the tokens of a reply with those of its thinking, which some providers count in the total alone."""
+    tokens_in, tokens_out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    return max(tokens_out, _count(usage.get("total_tokens")) - tokens_in) if tokens_in else tokens_out
+
+
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if type(value) is int and value > 0 else 0
 
 
 def _logprob(value: Any) -> float:
