@@ -67,6 +67,15 @@ def test_a_limit_is_waited_for_until_the_total_is_used_up(clock: TurnedClock):
     assert str(error) == "Too many (given up after 6 attempts)."
 
 
+@pytest.mark.parametrize("asked", [0.0, -1.0, 0.001, None])
+def test_a_limit_that_asks_for_no_wait_is_waited_for_longer_and_longer_too(clock: TurnedClock, asked: float | None):
+    limit = CallError("Too many.", "limit", retry_after_s=asked)
+    error, attempts = attempt([limit], clock, RetryPolicy(give_up_after_s=60))
+    assert attempts <= 9
+    assert 30 < sum(clock.waits) <= 60
+    assert str(error) == f"Too many (given up after {attempts} attempts)."
+
+
 def test_a_wait_longer_than_the_total_is_not_begun(clock: TurnedClock):
     error, asked = attempt([CallError("Too many.", "limit", retry_after_s=86400.0)], clock)
     assert (asked, clock.waits) == (1, [])
