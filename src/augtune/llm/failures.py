@@ -6,9 +6,9 @@ from typing import Literal
 
 from augtune.core.errors import ProviderError
 
-__all__ = ["CallError", "Kind", "TakenError", "is_fatal", "is_limit", "may_be_billed"]
+__all__ = ["CallError", "Kind", "TakenError", "is_fatal", "is_limit", "is_refusal", "may_be_billed"]
 
-Kind = Literal["limit", "server", "lost", "connection", "request", "setup"]
+Kind = Literal["limit", "server", "lost", "connection", "request", "forbidden", "setup"]
 
 RETRYABLE = {"limit", "server", "lost", "connection"}
 
@@ -20,7 +20,8 @@ class CallError(ProviderError):
         message: What the provider said or did.
         kind: ``limit``: too many calls (429). ``server``: it failed (5xx). ``lost``: no whole reply came, in time or
             at all, so the call may have been billed. ``connection``: there is no one at the address. ``request``: this
-            one request was refused. ``setup``: every request will be (key, model, address).
+            one request was refused. ``forbidden``: the account may not use the model, or this one request was flagged
+            (403). ``setup``: every request will be refused (key, model, address).
         hint: What to do next.
         retry_after_s: Seconds the provider asked to wait, if it did.
     """
@@ -49,9 +50,16 @@ def is_fatal(error: ProviderError, *, answered: bool) -> bool:
 
     Args:
         error: How this one failed.
-        answered: Whether one of the latest calls got a reply, so that there is someone at the address.
+        answered: Whether one of the latest calls got a reply, so that there is someone at the address who may be asked.
     """
-    return isinstance(error, CallError) and (error.kind == "setup" or (error.kind == "connection" and not answered))
+    if not isinstance(error, CallError):
+        return False
+    return error.kind == "setup" or (error.kind in ("connection", "forbidden") and not answered)
+
+
+def is_refusal(error: ProviderError) -> bool:
+    """Return whether the provider refused a request, maybe this one alone, and did nothing for it."""
+    return isinstance(error, CallError) and error.kind in ("request", "forbidden")
 
 
 def may_be_billed(error: ProviderError) -> bool:

@@ -76,11 +76,13 @@ def test_completions_and_chats_go_in_batches_of_their_own_and_large_ones_in_part
 def test_a_refused_call_fails_alone_and_a_failed_one_is_sent_again(
     server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    server.refuse = {"bad": (400, "Not this."), "slow": (500, "Later.")}
+    server.refuse = {"bad": (400, "Not this."), "rude": (403, "Flagged."), "slow": (500, "Later.")}
     with model(server, tmp_path / "c.sqlite") as llm:
-        bad, slow, good = llm.send_all(chats(llm, "bad", "slow", "good"))
-    assert isinstance(bad, ProviderError)
-    assert bad.message == "openai/m: HTTP 400 in the batch: Not this."
+        bad, rude, slow, good = llm.send_all(chats(llm, "bad", "rude", "slow", "good"))
+    assert [answer.message for answer in (bad, rude) if isinstance(answer, ProviderError)] == [
+        "openai/m: HTTP 400 in the batch: Not this.",
+        "openai/m: HTTP 403 in the batch: Flagged.",
+    ]
     assert texts([slow, good]) == ["SLOW", "GOOD"]
     assert len(server.batches) == 2
 
@@ -133,15 +135,18 @@ def test_bad_weather_while_a_batch_is_watched_is_waited_out(server: BatchServer,
     assert server.made == {"a": 1}
 
 
-def test_a_wrong_key_ends_the_run_at_once_and_leaves_nothing_behind(server: BatchServer, tmp_path: Path):
-    refusal = Response('{"error": {"message": "Wrong key."}}', 401, content_type="application/json")
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_wrong_key_ends_the_run_at_once_and_leaves_nothing_behind(server: BatchServer, tmp_path: Path, status: int):
+    with model(server, tmp_path / "c.sqlite") as llm:
+        llm.send_all(chats(llm, "answered"))
+    refusal = Response('{"error": {"message": "Wrong key."}}', status, content_type="application/json")
     server.fail = {"POST /files": [refusal]}
     with model(server, tmp_path / "c.sqlite") as llm:
         with pytest.raises(ProviderError) as error:
-            llm.send_all(chats(llm, "a"))
-        assert error.value.message == f"batch: HTTP 401 from {server.url}: Wrong key."
+            llm.send_all(chats(llm, "answered", "a"))
+        assert error.value.message == f"batch: HTTP {status} from {server.url}: Wrong key."
         assert texts(llm.send_all(chats(llm, "a"))) == ["A"]
-    assert server.made == {"a": 1}
+    assert server.made == {"answered": 1, "a": 1}
 
 
 def test_a_provider_that_goes_away_is_no_loss_the_next_run_picks_the_batch_up(server: BatchServer, tmp_path: Path):

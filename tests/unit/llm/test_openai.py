@@ -176,7 +176,7 @@ def error_body(message: str, code: str | None = None) -> dict[str, Any]:
             403,
             error_body("No access."),
             "No access.",
-            "The key may not use this model: check the account's access to it.",
+            "Check the account's access to this model; if it is this text that the provider flags, leave the row out.",
             1,
         ),
         (
@@ -205,6 +205,16 @@ def test_an_error_says_what_to_do(server: Server, status: int, body: Any, messag
     assert error.message == f"openai/m: HTTP {status} from {server.base_url}: {message}".replace(". (g", " (g")
     assert (error.hint, error.exit_code) == (hint, 4)
     assert len(server.bodies) == calls
+
+
+def test_a_flagged_request_fails_alone_once_the_model_has_answered(server: Server):
+    server.answers(chat(), (403, error_body("Your input was flagged."), {}), chat())
+    with llm_of(server, max_in_flight=1, own_process=False) as llm:
+        answers = llm.send_all([llm.request(messages=HI, draw=draw) for draw in range(4)])
+    assert [isinstance(answer, Reply) for answer in answers] == [True, False, True, True]
+    assert isinstance(answers[1], ProviderError)
+    assert answers[1].message == f"openai/m: HTTP 403 from {server.base_url}: Your input was flagged."
+    assert len(server.bodies) == 4
 
 
 @pytest.mark.parametrize("after", ["0", "0.01", "soon", "date", None])

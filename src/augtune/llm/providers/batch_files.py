@@ -99,7 +99,7 @@ class BatchFiles:
         except TimeoutError:
             raise CallError(f"batch: no whole reply from {provider.base_url} within {CALL_S} s.", "lost") from None
         except need("openai", extra="llm", to="call a language model").OpenAIError as error:
-            raise failure_of(error, place) from None
+            raise _failure_of(error, place) from None
         text = hidden_in_reply(text, provider.key)
         if not is_json:
             return text
@@ -116,6 +116,12 @@ class BatchFiles:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._provider.aclose()
+
+
+def _failure_of(error: Any, place: Place) -> CallError:
+    """Return our error for one of the SDK's about a file or a batch: what is refused there is no single request."""
+    found = failure_of(error, place)
+    return CallError(found.message, "setup", hint=found.hint) if found.kind == "forbidden" else found
 
 
 def endpoint_of(request: Request) -> str:

@@ -12,7 +12,7 @@ from augtune.llm.keys import hidden
 
 __all__ = ["READ", "Place", "failure_of", "kind_of", "retry_after_s"]
 
-SETUP = {401, 402, 403, 404, 405, 410}
+SETUP = {401, 402, 404, 405, 410}
 PASSING = {408, 409, 425}
 READ = 20_000  # characters of an explanation that are looked at
 NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
@@ -70,6 +70,8 @@ def kind_of(status: int, code: object) -> Kind:
     """Return how a call failed that got this status."""
     if status in SETUP or code in NO_CREDIT:
         return "setup"
+    if status == 403:
+        return "forbidden"
     if status == 429:
         return "limit"
     return "server" if status >= 500 or status in PASSING else "request"
@@ -97,7 +99,7 @@ def _hint(status: int, code: object, place: Place) -> str | None:
             return "This address wants a key: name the environment variable that holds it in llm.api_key_env."
         return f"Check the key in {place.api_key_env}."
     if status == 403:
-        return "The key may not use this model: check the account's access to it."
+        return "Check the account's access to this model; if it is this text that the provider flags, leave the row out."
     if status in SETUP:
         return "Check the model's name in llm.model and the address in llm.base_url, which ends in /v1 as a rule."
     if status == 429:
