@@ -11,8 +11,10 @@ from werkzeug import Response
 
 from augtune.core.errors import BudgetError, ProviderError, SettingsError, StorageError
 from augtune.llm.client import LLM
+from augtune.llm.failures import may_be_billed
 from augtune.llm.messages import Message, Reply, Request
 from augtune.llm.prices import Price, list_price
+from augtune.llm.providers.batch_files import read_lines
 from batch_server import BatchServer
 
 PRICE = {"input": 10.0, "output": 20.0, "batch": 0.5}
@@ -274,3 +276,18 @@ def test_the_batch_price_is_a_share_of_the_price_and_takes_nothing_off_twice():
     listed = list_price("openai", "gpt-4.1-mini")
     assert listed is not None
     assert listed.in_batch().output == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"code": 429, "message": "Slow down."}, "openai/m: HTTP 429 in the batch: Slow down."),
+        ("Oops.", "openai/m: HTTP 500 in the batch: Oops."),
+    ],
+)
+def test_an_error_in_a_line_of_status_200_is_told_and_not_paid_for(told: object, said: str):
+    request = LLM("openai/m").request(messages=[Message("user", "a")], max_tokens=20)
+    entry = {"custom_id": request.key, "response": {"status_code": 200, "body": {"error": told}}}
+    found = read_lines(json.dumps(entry), {request.key: request})[request.key]
+    assert isinstance(found, ProviderError)
+    assert (found.message, found.retryable, may_be_billed(found)) == (said, True, False)

@@ -176,7 +176,7 @@ def error_body(message: str, code: str | None = None) -> dict[str, Any]:
             403,
             error_body("No access."),
             "No access.",
-            "Check the account's access to this model; if it is this text that the provider flags, leave the row out.",
+            "Check the account's access to this model; if the provider flags this one text, leave the row out.",
             1,
         ),
         (
@@ -256,6 +256,50 @@ def test_a_broken_reply_is_asked_for_again(server: Server, broken: str):
     with llm_of(server) as llm:
         assert llm.send(llm.request(messages=HI)).text == "Hello."
     assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "said", "hint", "calls"),
+    [
+        ({"code": 404, "message": "No such model."}, "No such model.", "model's name in llm.model", 1),
+        ({"code": "401", "message": f"Bad key {KEY}."}, "Bad key [key].", "Check the key in MY_KEY.", 1),
+        ({"code": 400, "message": "Too long."}, "Too long.", None, 1),
+        ({"code": "insufficient_quota", "message": "No money."}, "No money.", "no credit left", 1),
+        ({"code": 429, "message": "Slow down."}, "Slow down (given up after", "requests_per_minute", None),
+        ({"code": True, "message": "Oops."}, "Oops (given up after 6 attempts).", None, 6),
+        ("Unexpected endpoint.", "Unexpected endpoint (given up after 6 attempts).", None, 6),
+    ],
+)
+def test_an_error_in_place_of_a_reply_is_told_and_not_paid_for(
+    server: Server, told: Any, said: str, hint: str | None, calls: int | None
+):
+    server.answers({"error": told, "usage": {"prompt_tokens": 12}})
+    llm = llm_of(server, price={"input": 1.0, "output": 10.0}, give_up_after_s=0.05)
+    error = failure(llm, max_tokens=10)
+    assert error.message.startswith(f"openai/m: an error in place of a reply from {server.base_url}: {said}")
+    assert (error.hint or "") == "" if hint is None else hint in (error.hint or "")
+    assert calls is None or len(server.bodies) == calls
+    assert llm.cost.calls == 0
+
+
+@pytest.mark.parametrize("choices", [{"choices": []}, {"choices": None}, {}])
+def test_a_prompt_that_is_read_and_answered_with_nothing_is_an_empty_reply(server: Server, choices: Any):
+    server.answers({**choices, "usage": {"prompt_tokens": 12, "completion_tokens": 0, "total_tokens": 12}})
+    with llm_of(server) as llm:
+        reply = llm.send(llm.request(messages=HI))
+    assert (reply, reply.problem) == (Reply("", tokens_in=12), "the reply was empty")
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("start", ["", ": working on it\n\n", "event: message\n"])
+def test_a_server_that_only_streams_is_told_so_at_once(server: Server, start: str):
+    server.answers((200, start + 'data: {"choices": [{"delta": {"content": "hi"}}]}\n\ndata: [DONE]\n\n', {}))
+    error = failure(llm_of(server))
+    assert str(error) == (
+        f"openai/m: {server.base_url} answered with a stream of events instead of one JSON object.\n"
+        "  augtune asks for whole replies: have this server not stream them, or take another one."
+    )
+    assert len(server.bodies) == 1
 
 
 def test_a_reply_that_stays_broken_is_an_error(server: Server):

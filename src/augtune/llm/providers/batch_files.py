@@ -14,7 +14,7 @@ from augtune.llm.failures import CallError
 from augtune.llm.keys import hidden_in_reply
 from augtune.llm.messages import Reply, Request
 from augtune.llm.providers.openai import OpenAI
-from augtune.llm.providers.trouble import READ, Place, failure_of, kind_of
+from augtune.llm.providers.trouble import READ, Place, failure_of, kind_of, status_in
 from augtune.llm.providers.wire_format import json_body, reply_of
 
 __all__ = ["BatchFiles", "BatchState", "endpoint_of", "line_of", "read_lines"]
@@ -156,14 +156,17 @@ def _outcome(entry: Mapping[str, Any], request: Request) -> Reply | CallError:
     name = f"{request.provider}/{request.model}"
     response = entry.get("response") or {}
     body, status = response.get("body") or {}, response.get("status_code")
+    error = entry.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}
     if status == 200:
         try:
             return reply_of(body, request)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-            return CallError(f"{name}: a reply in the batch is not what the API gives.", "lost")
-    error = entry.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}
-    code = error.get("code")
-    said = " ".join(str(error.get("message") or code or "no explanation").split())[:300]
+            if not error:
+                return CallError(f"{name}: a reply in the batch is not what the API gives.", "lost")
+            status = status_in(error)
+    known = error if isinstance(error, dict) else {"message": error}
+    code = known.get("code")
+    said = " ".join(str(known.get("message") or code or "no explanation").split())[:300]
     if not isinstance(status, int):
         return _not_made(name, said)
     return CallError(f"{name}: HTTP {status} in the batch: {said}", kind_of(status, code))

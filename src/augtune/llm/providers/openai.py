@@ -14,11 +14,12 @@ from augtune.llm.failures import CallError
 from augtune.llm.keys import hidden_in_reply, read_key
 from augtune.llm.messages import Reply, Request
 from augtune.llm.presets import MaxTokensField
-from augtune.llm.providers.trouble import READ, Place, failure_of
+from augtune.llm.providers.trouble import READ, Place, failure_in, failure_of
 from augtune.llm.providers.wire_format import json_body, reply_of
 
 __all__ = ["OpenAI"]
 
+STREAMED = ("data:", "event:", "id:", "retry:", ": ")  # how a line of server-sent events can begin
 NO_KEY = "none"  # what local servers are sent, which ask for no key
 
 
@@ -88,10 +89,12 @@ class OpenAI(Settings):
 
 def _parsed(text: str, request: Request, place: Place) -> Reply:
     """Return the reply that a response's body holds."""
+    body = None
     try:
-        return reply_of(decoded(text), request)
+        body = decoded(text)
+        return reply_of(body, request)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError):
-        raise _unreadable(text, place) from None
+        raise failure_in(body, place) or _unreadable(text, place) from None
 
 
 def _cannot_score(place: Place) -> CallError:
@@ -109,5 +112,11 @@ def _unreadable(text: str, place: Place) -> CallError:
             f"{place.model}: {place.base_url} answered with a web page instead of JSON.",
             "setup",
             hint="Check llm.base_url: it is the address of an API and ends in /v1 as a rule.",
+        )
+    if start.startswith(STREAMED):
+        return CallError(
+            f"{place.model}: {place.base_url} answered with a stream of events instead of one JSON object.",
+            "setup",
+            hint="augtune asks for whole replies: have this server not stream them, or take another one.",
         )
     return CallError(f"{place.model}: the reply is not what the API gives: {start!r}", "lost")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -10,11 +11,12 @@ from typing import Any
 from augtune.llm.failures import CallError, Kind
 from augtune.llm.keys import hidden
 
-__all__ = ["READ", "Place", "failure_of", "kind_of", "retry_after_s"]
+__all__ = ["READ", "Place", "failure_in", "failure_of", "kind_of", "retry_after_s", "status_in"]
 
 SETUP = {401, 402, 404, 405, 410}
 PASSING = {408, 409, 425}
 READ = 20_000  # characters of an explanation that are looked at
+STATUS = re.compile(r"[45][0-9][0-9]", re.ASCII)
 NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 
 
@@ -46,13 +48,33 @@ def failure_of(error: Any, place: Place) -> CallError:
         return _without_reply(error, place)
     code = getattr(error, "code", None)
     kind: Kind = kind_of(status, code)
-    said = _said(error, place)
+    said = _said(error.body, error.response.text, place)
     return CallError(
         f"{place.model}: HTTP {status} from {place.base_url}: {said}",
         kind,
         hint=_hint(status, code, place),
         retry_after_s=retry_after_s(error.response.headers) if kind in ("limit", "server") else None,
     )
+
+
+def failure_in(body: Any, place: Place) -> CallError | None:
+    """Return our error for one that stands in the body of a reply with status 200, or None if there is none."""
+    told = body.get("error") if isinstance(body, dict) else None
+    if not told:
+        return None
+    status, code = status_in(told), told.get("code") if isinstance(told, dict) else None
+    return CallError(
+        f"{place.model}: an error in place of a reply from {place.base_url}: {_said(body, '', place)}",
+        kind_of(status, code),
+        hint=_hint(status, code, place),
+    )
+
+
+def status_in(told: Any) -> int:
+    """Return the HTTP status that an error's own ``code`` or ``status`` names; 500 if it names none."""
+    values = [told.get(name) for name in ("code", "status")] if isinstance(told, dict) else []
+    named = [int(str(value)) for value in values if type(value) in (int, str) and STATUS.fullmatch(str(value))]
+    return named[0] if named else 500
 
 
 def _without_reply(error: Any, place: Place) -> CallError:
@@ -77,14 +99,13 @@ def kind_of(status: int, code: object) -> Kind:
     return "server" if status >= 500 or status in PASSING else "request"
 
 
-def _said(error: Any, place: Place) -> str:
-    body = error.body
+def _said(body: Any, whole: str, place: Place) -> str:
     if isinstance(body, dict):
         inner = body.get("error", body)
         message = inner.get("message") if isinstance(inner, dict) else inner
         text = str(message or body)
     else:
-        text = str(body or error.response.text or "no explanation")
+        text = str(body or whole or "no explanation")
     text = place.hide(" ".join(text[:READ].split()))  # before it is cut: half a key is not hidden that easily
     if text[:1] == "<":
         return "a web page"
@@ -99,7 +120,7 @@ def _hint(status: int, code: object, place: Place) -> str | None:
             return "This address wants a key: name the environment variable that holds it in llm.api_key_env."
         return f"Check the key in {place.api_key_env}."
     if status == 403:
-        return "Check the account's access to this model; if it is this text that the provider flags, leave the row out."
+        return "Check the account's access to this model; if the provider flags this one text, leave the row out."
     if status in SETUP:
         return "Check the model's name in llm.model and the address in llm.base_url, which ends in /v1 as a rule."
     if status == 429:

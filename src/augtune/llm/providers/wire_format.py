@@ -49,25 +49,32 @@ def reply_of(data: Mapping[str, Any], request: Request) -> Reply:
     Raises:
         ValueError, TypeError, KeyError, IndexError, AttributeError: If it is not of the form the API has.
     """
-    choice = data["choices"][0]
-    finish = FINISH.get(choice.get("finish_reason"), "other")
-    if request.prompt is not None:
-        text, logprobs = choice["text"] or "", _of_completion(choice.get("logprobs"))
-    else:
-        message = choice["message"]
-        text, logprobs = _text(message.get("content")), _of_chat(choice.get("logprobs"))
-        if message.get("refusal"):
-            text, finish = text or _text(message["refusal"]), "refusal"
     usage = data.get("usage") or {}
+    tokens_in = _count(usage.get("prompt_tokens"))
+    # A prompt that was read and answered with nothing is what some providers give for one that they block.
+    is_blank = tokens_in > 0 and not data.get("choices") and not data.get("error")
+    text, finish, logprobs = ("", "stop", None) if is_blank else _answer(data["choices"][0], request)
     return Reply(
         _storable(text),
         finish,
-        tokens_in=_count(usage.get("prompt_tokens")),
+        tokens_in=tokens_in,
         tokens_out=_tokens_out(usage),
         tokens_cached=_count((usage.get("prompt_tokens_details") or {}).get("cached_tokens")),
         logprobs=logprobs,
         model=_storable(str(data["model"])) if data.get("model") else None,
     )
+
+
+def _answer(choice: Mapping[str, Any], request: Request) -> tuple[str, FinishReason, tuple[TokenLogprobs, ...] | None]:
+    """Return the text of a choice, why it ended and its log-probabilities."""
+    finish = FINISH.get(choice.get("finish_reason"), "other")
+    if request.prompt is not None:
+        return choice["text"] or "", finish, _of_completion(choice.get("logprobs"))
+    message = choice["message"]
+    text = _text(message.get("content"))
+    if message.get("refusal"):
+        text, finish = text or _text(message["refusal"]), "refusal"
+    return text, finish, _of_chat(choice.get("logprobs"))
 
 
 def _text(content: Any) -> str:
