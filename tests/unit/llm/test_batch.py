@@ -291,3 +291,14 @@ def test_an_error_in_a_line_of_status_200_is_told_and_not_paid_for(told: object,
     found = read_lines(json.dumps(entry), {request.key: request})[request.key]
     assert isinstance(found, ProviderError)
     assert (found.message, found.retryable, may_be_billed(found)) == (said, True, False)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("within", ["\u2028", "\u2029", "\u0085", "\x7f"])
+def test_a_reply_with_an_end_of_line_of_its_own_is_read_whole(within: str, end: str):
+    llm = LLM("openai/m")
+    asked = {request.key: request for request in chats(llm, "a", "b")}
+    body = {"choices": [{"message": {"content": f"one{within}two"}}]}
+    lines = [{"custom_id": key, "response": {"status_code": 200, "body": body}} for key in asked]
+    text = "".join(json.dumps(line, ensure_ascii=False) + end for line in lines)
+    assert read_lines(text, asked) == dict.fromkeys(asked, Reply(f"one{within}two"))

@@ -139,7 +139,7 @@ def line_of(request: Request, max_tokens_field: str) -> str:
 def read_lines(text: str, requests: Mapping[str, Request]) -> dict[str, Reply | CallError]:
     """Return what a file of results or errors says, by request key; lines of other requests are passed over."""
     found: dict[str, Reply | CallError] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a reply may hold other ends of lines, such as U+2028, as they are
         if not line.strip():
             continue
         try:
