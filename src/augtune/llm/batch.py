@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
@@ -15,11 +16,13 @@ from augtune.llm.clock import Clock
 from augtune.llm.failures import CallError
 from augtune.llm.jobs import Job, Jobs
 from augtune.llm.messages import Reply, Request
-from augtune.llm.providers.batch_files import BatchFiles, BatchState, endpoint_of, line_of, read_lines
+from augtune.llm.providers.batch_files import BatchFiles, BatchState, GoneError, endpoint_of, line_of, read_lines
 
 __all__ = ["MOST_CALLS", "Batch", "BatchSettings"]
 
 T = TypeVar("T")
+
+_log = logging.getLogger("augtune.llm")
 
 MOST_CALLS = 50_000
 MOST_BYTES = 190 * 1024 * 1024  # providers take files of 200 MB
@@ -43,8 +46,8 @@ class BatchSettings(Settings):
 class Books(Protocol):
     """Keeps account of calls that this run did not send; the meter does."""
 
-    def book(self, request: Request, reply: Reply | None) -> None:
-        """Take note of what came of a call of an earlier run: a reply, or nothing that costs."""
+    def book(self, request: Request, outcome: Reply | Exception | None) -> None:
+        """Take note of what came of a call of an earlier run: a reply, a failure, or nothing that costs."""
 
     def stall(self, error: Exception) -> None:
         """Take note that calls of an earlier run will bring nothing in this one, and why."""
@@ -148,9 +151,12 @@ class Batch:
                 state = await self._patiently(partial(self._files.look, state.id))
             outcomes = await self._harvest(job, state)
         except Exception as error:
-            if not self._is_over:
+            if self._is_over:
+                return
+            if not (is_earlier and isinstance(error, GoneError) and self._is_of_this_address(job)):
                 self._stop_following(job, error)
-            return
+                return
+            outcomes = self._given_up(job, error)
         self._sent.difference_update(job.requests)
         failed = [key for key in job.requests if not isinstance(outcomes[key], Reply)]
         for key in job.requests.keys() - failed:
@@ -184,6 +190,24 @@ class Batch:
         if self._new and (self._gathering is None or self._gathering.done()):
             self._gathering = self._start(self._gather())
 
+    def _is_of_this_address(self, job: Job) -> bool:
+        return all(request.base_url == self._files.base_url for request in job.requests.values())
+
+    def _given_up(self, job: Job, error: CallError) -> dict[str, Reply | Exception]:
+        """Forget a batch that the provider has no more; what it did may be billed, and is bought again where asked for.
+
+        Only a batch of an earlier run is given up: where batches cannot be looked at, no run then buys a call twice.
+        """
+        self._jobs.forget(job)
+        calls = "its 1 call is" if len(job.requests) == 1 else f"its {len(job.requests)} calls are"
+        _log.warning(
+            "a batch of an earlier run is gone (%s): %s booked at the most that may be billed, and sent again where "
+            "still asked for",
+            error.message.rstrip("."),
+            calls,
+        )
+        return dict.fromkeys(job.requests, CallError(error.message, "lost"))
+
     def _stop_following(self, job: Job, error: Exception) -> None:
         """Fail a batch's calls; unless it was refused it goes on at the provider, and stays on record and paid for."""
         passes = isinstance(error, ProviderError) and error.retryable
@@ -212,7 +236,7 @@ class Batch:
     def _answer(self, request: Request, outcome: Reply | Exception) -> None:
         future = self._waiting.get(request.key)
         if future is None or future.done():
-            self.books.book(request, outcome if isinstance(outcome, Reply) else None)
+            self.books.book(request, outcome)
         elif isinstance(outcome, Reply):
             future.set_result(outcome)
         else:

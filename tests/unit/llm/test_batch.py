@@ -164,6 +164,65 @@ def test_a_provider_that_goes_away_is_no_loss_the_next_run_picks_the_batch_up(se
     assert server.made == {"a": 1, "b": 1, "c": 1}
 
 
+def gone(status: int = 404) -> Response:
+    return Response('{"error": {"message": "No such thing."}}', status, content_type="application/json")
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("path", ["GET /batches/batch", "GET /files/file/content"])
+def test_a_batch_that_is_gone_is_booked_at_its_most_and_sent_anew_by_the_next_run(
+    server: BatchServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str, status: int
+):
+    for _ in range(2):
+        server.fail = {path: [gone(status)]}
+        with model(server, tmp_path / "c.sqlite", budget="4 calls") as llm:
+            if len(server.batches) == 0:
+                with pytest.raises(ProviderError) as error:
+                    llm.send_all(chats(llm, "a", "b"))
+                assert error.value.hint == (
+                    "The batch goes on at the provider and is on record: run again to pick it up."
+                )
+                assert (len(server.batches), llm.paid.calls, caplog.messages) == (1, 0, [])
+            else:
+                assert texts(llm.send_all(chats(llm, "b", "a"))) == ["B", "A"]
+                assert (llm.paid.calls, llm.paid.tokens_out) == (4, 2 * 20 + 2 * 10)
+    assert len(server.batches) == 2
+    assert caplog.messages == [
+        f"a batch of an earlier run is gone (batch: HTTP {status} from {server.url}: No such thing): its 2 calls are "
+        "booked at the most that may be billed, and sent again where still asked for"
+    ]
+
+
+def test_a_batch_that_is_gone_and_asked_for_no_more_is_booked_and_forgotten(server: BatchServer, tmp_path: Path):
+    for prompts in ("a", "b", "c"):
+        server.fail = {"GET /batches/batch": [gone()] if prompts != "c" else []}
+        with model(server, tmp_path / "c.sqlite") as llm:
+            if prompts == "a":
+                with pytest.raises(ProviderError):
+                    llm.send_all(chats(llm, prompts))
+            else:
+                assert texts(llm.send_all(chats(llm, prompts))) == [prompts.upper()]
+    with model(server, tmp_path / "c.sqlite") as llm:
+        assert (llm.paid.calls, llm.paid.tokens_out) == (3, 20 + 2 * 10)
+    assert len(server.batches) == 3
+
+
+def test_a_batch_at_another_address_is_not_given_up(server: BatchServer, tmp_path: Path):
+    names = {"localhost": "127.0.0.1", "127.0.0.1": "localhost"}
+    here, host = server.url, next(name for name in names if name in server.url)
+    server.fail = {"GET /batches/batch": [gone(), gone()]}
+    with model(server, tmp_path / "c.sqlite") as llm, pytest.raises(ProviderError):
+        llm.send_all(chats(llm, "a"))
+    server.url = here.replace(host, names[host])
+    with model(server, tmp_path / "c.sqlite") as llm:
+        assert texts(llm.send_all(chats(llm, "b"))) == ["B"]
+    server.url = here
+    with model(server, tmp_path / "c.sqlite") as llm:
+        assert texts(llm.send_all(chats(llm, "a"))) == ["A"]
+        assert llm.paid.calls == 2
+    assert server.made == {"a": 1, "b": 1}
+
+
 def test_what_batches_of_earlier_runs_may_cost_is_set_aside(server: BatchServer, tmp_path: Path):
     server.looks = 10**9
     with model(server, tmp_path / "c.sqlite") as llm:

@@ -17,10 +17,11 @@ from augtune.llm.providers.openai import OpenAI
 from augtune.llm.providers.trouble import READ, Place, failure_of, kind_of, status_in
 from augtune.llm.providers.wire_format import json_body, reply_of
 
-__all__ = ["BatchFiles", "BatchState", "endpoint_of", "line_of", "read_lines"]
+__all__ = ["BatchFiles", "BatchState", "GoneError", "endpoint_of", "line_of", "read_lines"]
 
 CALL_S = 600
 LISTED = 100  # batches looked through for one whose number was not received
+GONE = {404, 410}
 RUNNING = {"validating", "in_progress", "finalizing", "cancelling"}
 
 
@@ -47,6 +48,10 @@ class BatchState:
         return self.status not in RUNNING
 
 
+class GoneError(CallError):
+    """A batch, or a file of what came of it, that the provider had and has no more."""
+
+
 class BatchFiles:
     """Files and batches at one address.
 
@@ -56,6 +61,11 @@ class BatchFiles:
 
     def __init__(self, provider: OpenAI) -> None:
         self._provider = provider
+
+    @property
+    def base_url(self) -> str:
+        """The address."""
+        return self._provider.base_url
 
     async def upload(self, requests: Sequence[Request]) -> str:
         """Upload a file of requests and return its id."""
@@ -77,7 +87,7 @@ class BatchFiles:
 
     async def look(self, batch: str) -> BatchState:
         """Return how a batch stands."""
-        return _state(await self._call(lambda client: client.batches.retrieve(batch)))
+        return _state(await self._call(lambda client: client.batches.retrieve(batch), was_there=True))
 
     async def find(self, name: str) -> BatchState | None:
         """Return the batch that bears our name, if it is among the latest ones."""
@@ -87,9 +97,9 @@ class BatchFiles:
 
     async def download(self, file: str) -> str:
         """Return a file's text."""
-        return str(await self._call(lambda client: client.files.content(file), is_json=False))
+        return str(await self._call(lambda client: client.files.content(file), is_json=False, was_there=True))
 
-    async def _call(self, work: Callable[[Any], Any], *, is_json: bool = True) -> Any:
+    async def _call(self, work: Callable[[Any], Any], *, is_json: bool = True, was_there: bool = False) -> Any:
         provider = self._provider
         client = provider.connected().with_raw_response
         place = Place("batch", provider.base_url, provider.api_key_env, provider.key)
@@ -99,7 +109,7 @@ class BatchFiles:
         except TimeoutError:
             raise CallError(f"batch: no whole reply from {provider.base_url} within {CALL_S} s.", "lost") from None
         except need("openai", extra="llm", to="call a language model").OpenAIError as error:
-            raise _failure_of(error, place) from None
+            raise _failure_of(error, place, was_there=was_there) from None
         text = hidden_in_reply(text, provider.key)
         if not is_json:
             return text
@@ -118,9 +128,11 @@ class BatchFiles:
         await self._provider.aclose()
 
 
-def _failure_of(error: Any, place: Place) -> CallError:
+def _failure_of(error: Any, place: Place, *, was_there: bool) -> CallError:
     """Return our error for one of the SDK's about a file or a batch: what is refused there is no single request."""
     found = failure_of(error, place)
+    if was_there and getattr(error, "status_code", None) in GONE:
+        return GoneError(found.message, "setup", hint=found.hint)
     return CallError(found.message, "setup", hint=found.hint) if found.kind == "forbidden" else found
 
 
