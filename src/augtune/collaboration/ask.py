@@ -19,7 +19,7 @@ from augtune.core.fingerprint import fingerprint
 from augtune.core.labels import Labels
 from augtune.core.prompts import listed
 from augtune.generation.base import spent
-from augtune.llm.failures import CallError
+from augtune.llm.failures import CallError, is_refusal
 from augtune.llm.messages import Message, Reply, Request
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "ask", "prompts"]
 
 Progress = Callable[[int, int], None]
+TELLING = 8  # rows, spread over all, that may be asked to find out what the provider can
 SPARE_TOKENS = 24  # of a JSON object around the label
 
 
@@ -198,10 +199,22 @@ class _Job:
         )
 
     def choose_rung(self) -> None:
-        """Find out with the first row what the provider can: a schema and probabilities, one of them, or neither."""
-        rungs = self._rungs()
-        for self.rung in rungs:
-            if self.rung is rungs[-1] or not len(self.questions) or self._works(self.rung):
+        """Find out what the provider can: a schema and probabilities, one of them, or neither.
+
+        The first row tells. If it is refused even where nothing is asked for beside the text, it is the row that is
+        refused, and another one tells.
+        """
+        *more, bare = self._rungs()
+        self.rung = more[0] if more else bare
+        rows = range(0, len(self.questions), -(-len(self.questions) // TELLING) or 1) if more else ()
+        for row in rows:
+            if row and self._is_refused(row, bare):
+                continue
+            for self.rung in more:
+                if self._works(row, self.rung):
+                    return
+            self.rung = bare
+            if row or not self._is_refused(row, bare):
                 return
 
     def _rungs(self) -> list[_Rung]:
@@ -215,14 +228,33 @@ class _Job:
         tops = (True, False) if self.settings.logprobs is not None else (False,)
         return [_Rung(schema, top) for schema in schemas for top in tops]
 
-    def _works(self, rung: _Rung) -> bool:
+    @property
+    def _is_here(self) -> bool:
+        """Whether no provider is asked: a recording answers, or a model in this process."""
+        return self.llm.settings.replay is not None or self.llm.can_score
+
+    def _works(self, row: int, rung: _Rung) -> bool:
         try:
-            answer = self.llm.send_all([self.request(self.messages(0), rung)])[0]
+            answer = self._probed(row, rung)
         except ProviderError:
-            if self.llm.settings.replay is None and not self.llm.can_score:
+            if not self._is_here:
                 raise
             return False  # a recording has the replies of one rung only; a model without a chat template takes no chat
-        return not (isinstance(answer, CallError) and answer.kind == "request")
+        return isinstance(answer, Reply) or not is_refusal(answer)
+
+    def _is_refused(self, row: int, rung: _Rung) -> bool:
+        """Return whether a provider refuses a row."""
+        answer = None if self._is_here else self._probed(row, rung)
+        return isinstance(answer, ProviderError) and is_refusal(answer)
+
+    def _probed(self, row: int, rung: _Rung) -> Answer:
+        """Return what comes of a row; what is forbidden before anything is answered may be this row alone."""
+        try:
+            return self.llm.send_all([self.request(self.messages(row), rung)])[0]
+        except CallError as error:
+            if not is_refusal(error):
+                raise
+            return error
 
     def send(self, turns: Sequence[Sequence[Message]], on_progress: Progress | None) -> list[tuple[str, Answer]]:
         """Return each request's key and answer."""

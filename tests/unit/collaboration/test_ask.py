@@ -139,6 +139,28 @@ def test_provider_that_refuses_a_schema_is_asked_for_the_bare_label(test, answer
     assert {(r.schema, r.logprobs) for r in open_ended.seen} == {(None, None)}
 
 
+@pytest.mark.parametrize("refusal", ["request", "forbidden"])
+@pytest.mark.parametrize("has_schemas", [True, False])
+def test_a_first_row_that_is_refused_by_itself_says_nothing_of_the_others(answering, refusal, has_schemas):
+    def reply(request):
+        if "flagged" in request.text or (request.schema is not None and not has_schemas):
+            return CallError("No.", refusal if "flagged" in request.text else "request")
+        return by_word(request)
+
+    model = answering(reply)
+    texts = ["flagged", "flagged too", *(f"great {i}" for i in range(18))]
+    found = ask(texts, llm=model.llm, labels=Labels(("negative", "positive")))
+    assert found.constrained is has_schemas
+    assert found.predicted == ("positive",) * 18
+    assert [record.replies for record in found.records[:2]] == [("No.",)] * 2
+    assert {request.logprobs is not None for request in model.seen[-10:]} == {True}
+
+
+def test_rows_that_are_all_refused_are_asked_and_counted(test, answering):
+    found = ask(test, llm=answering(lambda request: CallError("No.", "request")).llm)
+    assert found.problems == {"no reply": 3}
+
+
 def test_probabilities_come_from_the_tokens_where_there_are_any(test, answering):
     top = (("positive", math.log(0.7)), ("negative", math.log(0.2)), ("So", math.log(0.1)))
     model = answering(lambda request: Reply("positive", logprobs=(TokenLogprobs("positive", math.log(0.7), top),)))
