@@ -83,7 +83,13 @@ def test_what_is_no_key_is_left_as_it_was():
 
 @pytest.mark.parametrize(
     "address",
-    ["https://user:secret@x.org/v1", "http://127.0.0.1/v1?api-key=abc", "https://x.org/v1?code=1&access_token=2"],
+    [
+        "https://user:secret@x.org/v1",
+        "https://sk-live-abcdefghijklmnop@x.org/v1",
+        "https://:secret@x.org/v1",
+        "http://127.0.0.1/v1?api-key=abc",
+        "https://x.org/v1?code=1&access_token=2",
+    ],
 )
 def test_address_with_a_secret_in_it_is_refused_without_showing_it(address):
     with pytest.raises(SettingsError) as caught:

@@ -76,12 +76,15 @@ def hidden_in_reply(text: str, key: str) -> str:
 
 
 def holds_secret(address: str) -> bool:
-    """Return whether an address holds a password or a key: addresses are shown, and kept with every reply."""
+    """Return whether an address holds a password or a key: addresses are shown, and kept with every reply.
+
+    A name before the host counts: alone there, it is a token as a rule.
+    """
     try:
         parts = urlsplit(address)
     except ValueError:
         return False
-    return parts.password is not None or any(SECRET.search(name) for name, _ in parse_qsl(parts.query))
+    return "@" in parts.netloc or any(SECRET.search(name) for name, _ in parse_qsl(parts.query))
 
 
 @functools.lru_cache(maxsize=8)
