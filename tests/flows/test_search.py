@@ -177,10 +177,14 @@ def test_a_wrong_search_is_told_of(search, data, problem):
 
 def test_the_recipe_is_not_searched_for_an_arm_that_chooses_it(task, tiny_encoder):
     values = searching(task, tiny_encoder, over={"train.recipe": ["vanilla", "two_stage"]})
-    values["arms"] = {"mix": {}, "auto": {"train": {"recipe": "auto"}}}
+    values["arms"] = {"human only": {}, "auto": {"train": {"recipe": "auto"}}}
     plan = read_plan(values)
-    assert {arm.name: keys_for(plan.search, arm) for arm in plan.arms} == {"mix": ("train.recipe",), "auto": ()}
-    del values["arms"]["mix"]
+    assert {arm.name: keys_for(plan.experiment.search, arm) for arm in plan.arms} == {
+        "human only": ("train.recipe",),
+        "auto": (),
+    }
+    del values["arms"]["human only"]
+    values["evaluate"] = {**values["evaluate"], "baseline": "auto"}
     with pytest.raises(SettingsError) as found:
         read_plan(values)
     assert "search.over.train.recipe: two_stage: how rows are used is what is chosen here" in str(found.value)
