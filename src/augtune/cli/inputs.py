@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from augtune.cli.abstaining import answers_of, as_written
+from augtune.cli.matching import OTHERWISE, TRUE_COLUMNS, ids_of, match_by
 from augtune.cli.tasks import LabelOptions
 from augtune.core.errors import DataError
 from augtune.core.json_text import decoded
@@ -41,12 +42,8 @@ MATCH = typer.Option(
 )
 SET = typer.Option(None, "--set", metavar="KEY=VALUE", help="A setting, as in the experiment file; may be repeated.")
 
-TRUE_COLUMNS = ("label", "labels", "true", "truth", "gold")
 PREDICTED_COLUMNS = ("predicted", "pred", "prediction")
 PROBABILITY_COLUMNS = ("probabilities", "probs")
-ID_COLUMNS = ("id", "index")
-ORDER = "order"
-OTHERWISE = "Match rows by another column (--match COLUMN), or by their order (--match order)."
 SHOWN = 3  # of the rows that are left out
 
 
@@ -221,8 +218,8 @@ def matched(
     given = [answers_of(table, own, _probability_column(table)) for own, (_, table) in zip(columns, read, strict=True)]
     answers = [told.values(table, own) for own, (table, _) in zip(columns, given, strict=True)]
     labels = told.labels([*true, *(value for values in answers for value in values)])
-    by = tuple(_match(base, table, true, told, match) for _, table in read)
-    ids = {key: _ids(base, key) for key in set(by)}
+    by = tuple(match_by(base, table, true, told, match) for _, table in read)
+    ids = {key: ids_of(base, key) for key in set(by)}
     rows = [
         replace(row, id=f"row-{i}")
         for i, row in enumerate(examples_of([f"row {i}" for i in range(len(true))], true, None, labels, truth.stem))
@@ -244,7 +241,7 @@ def matched(
         tuple(
             frozenset(
                 place[key][own]
-                for own, is_left in zip(_ids(table, key), left, strict=True)
+                for own, is_left in zip(ids_of(table, key), left, strict=True)
                 if is_left and own in place[key]
             )
             for (table, left), key in zip(given, by, strict=True)
@@ -265,53 +262,6 @@ def _column(table: Table, wanted: str | None, usual: Sequence[str], option: str)
     return found
 
 
-def _ids(table: Table, key: str | None) -> list[str]:
-    return [str(i if key is None else row.get(key)) for i, row in enumerate(table.rows)]
-
-
-def _match(truth: Table, table: Table, true: Sequence[LabelValue], told: LabelOptions, match: str | None) -> str | None:
-    """Return the column two files are matched by, None for row order, having seen that they can be."""
-    key = _key(truth, table, match)
-    if key is not None:
-        for one in (truth, table):
-            if len(set(_ids(one, key))) != len(one.rows):
-                raise DataError(f"{one.source}: the values of column {key!r} have to be unique.", hint=OTHERWISE)
-        return key
-    if len(truth.rows) != len(table.rows):
-        usual = "without an id or index column in both they can only be matched by their order"
-        why = usual if match is None else "to be matched by their order both need as many"
-        raise DataError(
-            f"{table.source}: has {len(table.rows)} rows and {truth.source} {len(truth.rows)}, and {why}.",
-            hint="Name a column that both have: --match COLUMN.",
-        )
-    own = next((name for name in TRUE_COLUMNS if name in table.columns), None)
-    if own is not None:
-        here = told.values(table, own)
-        differ = [i for i, value in enumerate(here) if value != true[i]]
-        if differ:
-            raise DataError(
-                f"{table.place(differ[0])}: the true label is {table.rows[differ[0]].get(own)!r} here and "
-                f"{true[differ[0]]!r} in {truth.source} ({len(differ)} rows differ): another order.",
-                hint="Add a column id to both.",
-            )
-    return None
-
-
-def _key(truth: Table, table: Table, match: str | None) -> str | None:
-    """Return the column that two files are to be matched by, None for row order."""
-    if match is None:
-        return next((name for name in ID_COLUMNS if name in truth.columns and name in table.columns), None)
-    if match == ORDER:
-        return None
-    for one in (truth, table):
-        if match not in one.columns:
-            raise DataError(
-                f"{one.source}: no column {match!r} (given as --match); there are: {', '.join(one.columns)}.",
-                hint="Name a column that both files have, or match rows by their order: --match order.",
-            )
-    return match
-
-
 def _probability_column(table: Table) -> str | None:
     return next((name for name in PROBABILITY_COLUMNS if name in table.columns), None)
 
@@ -324,7 +274,7 @@ def _predictions(
     key, place = match
     column = _probability_column(table)
     rows = []
-    for i, own in enumerate(_ids(table, key)):
+    for i, own in enumerate(ids_of(table, key)):
         if own not in place:
             continue
         soft = None if column is None else _soft(table, i, column, labels)

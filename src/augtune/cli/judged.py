@@ -117,7 +117,8 @@ def judged_file(
         told: What the command line says of labels.
         metrics: What is to be measured.
     """
-    from augtune.cli.inputs import ORDER, matched
+    from augtune.cli.inputs import matched
+    from augtune.cli.matching import ORDER
 
     own = [(predictions.stem, predictions)]
     match = ORDER if truth is None else columns["match"]  # rows of one file need no ids

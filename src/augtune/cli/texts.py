@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from augtune.cli.inputs import ID_COLUMNS, TRUE_COLUMNS
+from augtune.cli.matching import ID_COLUMNS, TRUE_COLUMNS
 from augtune.cli.tasks import LabelOptions
 from augtune.core.errors import DataError
 
