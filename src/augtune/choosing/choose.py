@@ -10,31 +10,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from augtune.choosing.candidates.base import Candidate, Situation
-from augtune.choosing.decide import Posterior, Rung, Verdict, decide
+from augtune.choosing.decide import Verdict
 from augtune.choosing.folds import Fold, folds_of, ties_of
 from augtune.choosing.frozen import Vectors
 from augtune.choosing.learning import class_needs, learning_points
-from augtune.choosing.measure import THRESHOLD, Judged, fold_scores, frozen_rung
+from augtune.choosing.measure import Judged, frozen_rung
 from augtune.choosing.plan import Budget, Short, short_trainings
 from augtune.choosing.plans import row_plans
+from augtune.choosing.search import BASE, Search
 from augtune.choosing.settings import ChooseSettings
+from augtune.choosing.telling import decision_of
 from augtune.choosing.work import Workshop
-from augtune.core.decision import Decision, LearningPoint, LeftOut, Tried
+from augtune.core.decision import LearningPoint, LeftOut
 from augtune.core.errors import DataError, SettingsError
-from augtune.evaluation.answers import truth_of
-from augtune.evaluation.metrics import Metric, metrics_of
+from augtune.evaluation.metrics import metrics_of
 from augtune.model.averaged import average
 from augtune.model.fitted import Fitted
 
 __all__ = ["choose"]
 
-BASE = "human_only"
 # What a short training's gain is off by, a standard deviation.
 SHORT_NOISE = 0.02
 DISTILLED = (
@@ -43,98 +43,6 @@ DISTILLED = (
 )
 # A probe is as good as it gets, beside a training that was cut short.
 PROBE_NOISE = 0.02
-
-
-@dataclass
-class _Search:
-    """What is found out, rung after rung.
-
-    Args:
-        settings: How to choose.
-        workshop: Does the trainings.
-        metric: What decides.
-        folds: All folds.
-        budget: What it may cost.
-        ways: The ways that apply, by name, human rows alone first.
-        left_out: Those that do not.
-        expected: Gain that is expected of each way before anything is measured, in units of ``decide.prior``.
-    """
-
-    settings: ChooseSettings
-    workshop: Workshop
-    metric: Metric
-    folds: Sequence[Fold]
-    budget: Budget
-    ways: dict[str, Candidate]
-    left_out: list[LeftOut]
-    expected: dict[str, float]
-    started: float = field(default_factory=time.monotonic)
-    rungs: list[Rung] = field(default_factory=list)
-    scores: dict[str, float] = field(default_factory=dict)
-    spent: dict[str, tuple[int, float]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    made_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    finals: dict[tuple[str, int], Fitted] = field(default_factory=dict)
-
-    @property
-    def truth(self) -> np.ndarray:
-        """Column of each human row's label, ``(N,)``, or ``(N, K)`` which labels it has where it may have several."""
-        return truth_of(self.workshop.rows.human)
-
-    @property
-    def threshold(self) -> float:
-        """Probability from which a label is predicted where rows may have several."""
-        asked = self.workshop.settings.threshold
-        return asked if isinstance(asked, float) else THRESHOLD
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps so far."""
-        return sum(steps for steps, _ in self.spent.values())
-
-    def is_late(self) -> bool:
-        """Return whether the time to try things is over."""
-        most = self.settings.max_seconds
-        return most is not None and time.monotonic() - self.started > most
-
-    def add(
-        self, level: int, judged: Mapping[str, Judged], noise: Mapping[str, float], bias: Mapping[str, float]
-    ) -> None:
-        """Score ways beside human rows alone, and remember it as a rung."""
-        scores = {name: fold_scores(one, self.truth, self.metric, self.threshold) for name, one in judged.items()}
-        self.scores |= {name: float(values.mean()) for name, values in scores.items()}
-        others = tuple(name for name in scores if name != BASE)
-        if others:
-            gains = np.stack([scores[name] - scores[BASE] for name in others])
-            folds = len({fold.number for fold in judged[BASE].folds})
-            off = [np.array([one.get(name, 0.0) for name in others]) for one in (noise, bias)]
-            self.rungs.append(Rung(others, gains, folds, off[0], level, off[1]))
-
-    def leave_out(self, name: str, why: str) -> None:
-        """Take a way back that turned out not to be trainable, and averages with it, whatever was measured of them."""
-        gone = {name, *(average for average, group in self.made_of.items() if name in group)}
-        self.left_out.append(LeftOut(name, why))
-        self.rungs = [kept for rung in self.rungs if (kept := rung.without(gone)) is not None]
-        self.made_of = {average: group for average, group in self.made_of.items() if average not in gone}
-        del self.ways[name]
-
-    def verdict(self) -> Verdict:
-        """Return what is decided with what is known."""
-        return decide(self.rungs, self.settings.decide, self.expected)
-
-    def parts_of(self, verdict: Verdict) -> tuple[str, ...]:
-        """Return the ways whose models are taken."""
-        if verdict.take == "human only" or verdict.name is None:
-            return (BASE,)
-        named = self.made_of.get(verdict.name, (verdict.name,))
-        if verdict.take == "alone" or BASE in named:
-            return named
-        both = (BASE, *named)
-        return both if self.settings.average and self.trained(both) <= self.budget.finals else (BASE,)
-
-    def trained(self, names: Sequence[str]) -> int:
-        """Return how many of these ways take a training."""
-        return sum(not self.ways[name].is_cheap for name in names)
 
 
 def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 0.0) -> Fitted:
@@ -168,7 +76,7 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
     verdict, names, fitted = _settled(search)
     named = [name for name in names if name in judged]
     needs = class_needs(judged[named[-1] if named else BASE], rows.human, rows.synthetic, search.threshold)
-    decision = _decision(search, verdict, names)
+    decision = decision_of(search, verdict, names)
     decision = replace(decision, learning=learning, classes=needs, usd=usd)
     if settings.target is not None:
         made = 0 if rows.synthetic is None else len(rows.synthetic)
@@ -180,7 +88,7 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
     return replace(fitted, decision=decision)
 
 
-def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
+def _search(workshop: Workshop, settings: ChooseSettings) -> Search:
     human, synthetic = workshop.rows.human, workshop.rows.synthetic
     (metric,) = metrics_of([settings.metric])
     counts = tuple(human.counts().values())
@@ -202,7 +110,7 @@ def _search(workshop: Workshop, settings: ChooseSettings) -> _Search:
         ties = ties_of(human, synthetic, (units[: len(human)], units[len(human) :]), near=settings.folds.near)
     folds = folds_of(human, synthetic, ties, settings.folds, seed=workshop.seed)
     expected = {name: way.expected(situation) for name, way in ways.items()}
-    return _Search(settings, workshop, metric.bound(human.labels), folds, budget, ways, left_out, expected)
+    return Search(settings, workshop, metric.bound(human.labels), folds, budget, ways, left_out, expected)
 
 
 def _contradiction(way: Candidate, workshop: Workshop) -> str:
@@ -229,7 +137,7 @@ def _check_room(budget: Budget) -> None:
         )
 
 
-def _rung_0(search: _Search, vectors: Vectors) -> Mapping[str, Judged]:
+def _rung_0(search: Search, vectors: Vectors) -> Mapping[str, Judged]:
     """Measure the stand-in of every way on every fold."""
     started = time.monotonic()
     listen = search.workshop.within.listen
@@ -246,7 +154,7 @@ def _rung_0(search: _Search, vectors: Vectors) -> Mapping[str, Judged]:
     return judged
 
 
-def _rung_1(search: _Search) -> None:
+def _rung_1(search: Search) -> None:
     """Train human rows alone and the best ways shortly; judge the probe and averages with them."""
     first = [fold for fold in search.folds if fold.repeat == 0]
     ranked = [one.name for one in search.verdict().posteriors]
@@ -280,7 +188,7 @@ def _rung_1(search: _Search) -> None:
     search.add(1, judged, noise, {})
 
 
-def _trained(search: _Search, names: Sequence[str], folds: Sequence[Fold], short: Short) -> dict[str, Judged] | None:
+def _trained(search: Search, names: Sequence[str], folds: Sequence[Fold], short: Short) -> dict[str, Judged] | None:
     """Return what ways trained on folds predict; None if the time was over before two folds were done."""
     tables: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for fold in folds:
@@ -308,7 +216,7 @@ def _trained(search: _Search, names: Sequence[str], folds: Sequence[Fold], short
     return {name: Judged(done_folds, found) for name, found in tables.items()}
 
 
-def _repeated(search: _Search, names: tuple[str, ...]) -> tuple[str, ...]:
+def _repeated(search: Search, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the ways whose models are made, those of the last that is trained as often as is paid for.
 
     Ways whose average was judged stay as they were judged, each once.
@@ -319,15 +227,7 @@ def _repeated(search: _Search, names: tuple[str, ...]) -> tuple[str, ...]:
     return (*names, *trained[-1:] * (search.budget.finals - len(trained)))
 
 
-def _hopes(search: _Search, prior: float) -> list[str]:
-    """Return a note on the ways of which a gain was expected before anything was measured, if there are any."""
-    told = [
-        f"{name} {100 * prior * gain:+.1f}" for name, gain in search.expected.items() if gain and name in search.ways
-    ]
-    return [f"Expected before anything was measured, in points: {', '.join(told)}."] if told else []
-
-
-def _settled(search: _Search) -> tuple[Verdict, tuple[str, ...], Fitted]:
+def _settled(search: Search) -> tuple[Verdict, tuple[str, ...], Fitted]:
     """Return the last verdict, the ways whose models are made, and what they make.
 
     A way that cannot be trained on all rows is left out, and decided anew.
@@ -340,7 +240,7 @@ def _settled(search: _Search) -> tuple[Verdict, tuple[str, ...], Fitted]:
             return verdict, names, fitted
 
 
-def _final(search: _Search, names: Sequence[str]) -> Fitted | None:
+def _final(search: Search, names: Sequence[str]) -> Fitted | None:
     """Return the model trained on all rows, the average of several, or one model that learned from that.
 
     None: one of the ways could not be trained and is left out.
@@ -369,74 +269,3 @@ def _final(search: _Search, names: Sequence[str]) -> Fitted | None:
     search.spent["distilled, final"] = (steps, seconds)
     search.notes.append(DISTILLED)
     return learned
-
-
-def _decision(search: _Search, verdict: Verdict, names: Sequence[str]) -> Decision:
-    rows = search.workshop.rows
-    best = verdict.best
-    distinct = list(dict.fromkeys(names))
-    chosen = distinct[0] if len(distinct) == 1 else f"average of {' and '.join(distinct)}"
-    take = "human only" if distinct == [BASE] else verdict.take
-    taken = best if take != "human only" else None
-    hedged = verdict.take == "averaged" and taken is not None and chosen != taken.name
-    share = sum(name != BASE for name in names) / len(names) if hedged else 1.0
-    gain = 0.0 if taken is None else share * taken.mean
-    interval = (0.0, 0.0) if taken is None else (share * taken.interval[0], share * taken.interval[1])
-    first = search.folds
-    return Decision(
-        chosen=chosen,
-        take=take,
-        members=tuple(names),
-        because=_because(verdict, names, search.settings),
-        metric=search.metric.title,
-        gain=gain,
-        interval=interval,
-        probability=0.0 if taken is None else taken.probability,
-        human=len(rows.human),
-        synthetic=0 if rows.synthetic is None else len(rows.synthetic),
-        held_back=float(np.mean([len(fold.left_out) for fold in first])),
-        folds=len({fold.number for fold in first}),
-        repeats=len({fold.repeat for fold in first}),
-        tried=tuple(_tried(search, one) for one in verdict.posteriors),
-        left_out=tuple(search.left_out),
-        base_score=search.scores[BASE],
-        steps=search.steps,
-        trainings=search.steps / search.budget.full,
-        seconds=time.monotonic() - search.started,
-        seed=search.workshop.seed,
-        notes=(*_hopes(search, min(verdict.prior, search.settings.decide.prior)), *search.notes),
-        distilled="distilled, final" in search.spent,
-    )
-
-
-def _tried(search: _Search, one: Posterior) -> Tried:
-    group = search.made_of.get(one.name)
-    about = "Mean of the probabilities of these models" if group else search.ways[one.name].about
-    steps, seconds = search.spent.get(one.name, (0, 0.0))
-    return Tried(
-        one.name, about, one.rung, search.scores[one.name], one.measured, one.mean, one.interval, one.probability,
-        steps, seconds,
-    )  # fmt: skip
-
-
-def _because(verdict: Verdict, names: Sequence[str], settings: ChooseSettings) -> str:
-    best = verdict.best
-    if best is None:
-        return "nothing was compared with human rows alone"
-    sure, likely = settings.decide.sure, settings.decide.likely
-    if verdict.take == "alone":
-        return f"{best.name} gains with a probability of {best.probability:.2f}, at least {sure:g}"
-    if verdict.take == "averaged" and set(names) == {BASE}:
-        return (
-            f"{best.name} gains with a probability of {best.probability:.2f}, less than {sure:g}, and no average of it "
-            "with human rows alone is allowed or paid for"
-        )
-    if verdict.take == "averaged":
-        told = f"{best.name} gains with a probability of {best.probability:.2f}: likely ({likely:g}), but not sure"
-        is_whole = best.name == f"average of {' and '.join(names)}" and BASE in names
-        return f"{told} ({sure:g}), " + (
-            "and has human rows alone among its models already"
-            if is_whole
-            else "so it is averaged with human rows alone"
-        )
-    return f"the best way, {best.name}, gains with a probability of {best.probability:.2f}, less than {likely:g}"
