@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -203,15 +202,24 @@ def _at_work(out: Path, screen: Screen) -> Iterator[RunFolder]:
     """Yield the folder that a command which is cut off carries on from; it is gone if there is nothing to carry on."""
     from augtune.experiment.store import RunFolder
 
-    work = _beside(out, "work")
-    work.mkdir(parents=True, exist_ok=True)
-    store = RunFolder(work, "fit", screen)
-    try:
-        with store.claimed():
+    store = RunFolder(_beside(out, "work"), "fit", screen)
+    with store.claimed():
+        try:
             yield store
-    finally:
-        if not (work / "stages").exists():
-            shutil.rmtree(work, ignore_errors=True)
+        finally:
+            if not store.is_begun:
+                store.remove()
+
+
+def _forget_work(out: Path) -> None:
+    """Remove the folder that a command which is cut off carries on from; one that is not ours, or in use, is left."""
+    from augtune.core.errors import StorageError
+    from augtune.experiment.store import RunFolder
+
+    store = RunFolder(_beside(out, "work"), "fit")
+    if store.path.exists():
+        with suppress(StorageError), store.claimed():
+            store.remove()
 
 
 def _made(human: HumanDataset, given: Dataset | None, asking: tuple[Model | None, Asked], how: _How, out: Path) -> Made:
@@ -290,7 +298,7 @@ def _finish(
     (saved / CARD).write_text(_card(fitted, [*lines, *_written(made)]), encoding="utf-8")
     print("\n".join(lines))
     print(f"saved: {saved}{_page(fitted, saved)}")
-    shutil.rmtree(_beside(out, "work"), ignore_errors=True)
+    _forget_work(out)
     if fitted.was_stopped:
         end_stopped(fitted)
 

@@ -176,7 +176,6 @@ def _kept(
         with tempfile.TemporaryDirectory() as place:
             yield RunFolder(Path(place), "fit", listen)
         return
-    Path(folder).mkdir(parents=True, exist_ok=True)
     store = RunFolder(Path(folder), "fit", listen)
     with store.claimed():
         yield store

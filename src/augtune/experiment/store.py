@@ -14,7 +14,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ LOCK = ".lock"
 EVENTS = "events.jsonl"
 STAMP = "stamp.json"
 CHECKPOINTS = "checkpoints"
+STAGES = "stages"
 WEIGHTS = ".safetensors"
 HINT = "Free some space or choose another --out, then run the same command again; nothing was lost."
 # What the system says of a disk or folder that does not take what is written, whoever wrote it.
@@ -178,7 +179,7 @@ class RunFolder:
 
     def folder_of(self, sort: str, key_of: Mapping[str, Any]) -> Path:
         """Return where a stage's files are, or would be."""
-        return self.path / "stages" / f"{sort}-{fingerprint({'sort': sort, **key_of}, length=16)}"
+        return self.path / STAGES / f"{sort}-{fingerprint({'sort': sort, **key_of}, length=16)}"
 
     def lighten(self, sort: str) -> None:
         """Remove the weights of the models of this sort's stages; a stage stays done, and its stamp says what is gone.
@@ -197,9 +198,25 @@ class RunFolder:
     def forget_others(self, *sorts: str) -> None:
         """Remove the stages of these sorts that the present run did not ask for; models take much room."""
         for sort in sorts:
-            for folder in (self.path / "stages").glob(f"{sort}-*"):
+            for folder in (self.path / STAGES).glob(f"{sort}-*"):
                 if folder not in self.used:
                     shutil.rmtree(folder)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a stage, done or not."""
+        return (self.path / STAGES).exists()
+
+    def remove(self) -> None:
+        """Remove stages and events, and the folder if nothing else is in it; only while it is claimed.
+
+        What cannot be removed stays.
+        """
+        with suppress(OSError):
+            shutil.rmtree(self.path / STAGES, ignore_errors=True)
+            (self.path / EVENTS).unlink(missing_ok=True)
+            if all(path.name in (MARKER, LOCK) for path in self.path.iterdir()):
+                shutil.rmtree(self.path)
 
 
 def is_light(folder: Path) -> bool:

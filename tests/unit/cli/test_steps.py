@@ -6,6 +6,7 @@ import pytest
 from augtune.cli.fit import seconds_of
 from augtune.cli.main import main
 from augtune.core.files import read_jsonl
+from augtune.experiment.store import RunFolder
 
 GOOD = ["a great film", "i love this movie", "really good acting", "a fun story", "very good plot", "great fun"]
 BAD = ["an awful film", "i hate this movie", "really bad acting", "a boring story", "very bad plot", "awful thing"]
@@ -76,6 +77,42 @@ def test_fit_by_a_recipe_chooses_nothing(files, tiny_encoder, capsys):
     assert capsys.readouterr().err == (
         "error: --recipe: it takes the place of choosing, so --choose and --time have no effect; leave them out\n"
     )
+
+
+@pytest.mark.parametrize("way", [[], ["--recipe", "vanilla"], ["--synthetic", "written.jsonl"]])
+def test_fit_leaves_a_folder_alone_that_it_did_not_make(files, tiny_encoder, capsys, way):
+    work = files / "model.work"
+    work.mkdir()
+    (work / "notes.txt").write_text("precious", encoding="utf-8")
+    arguments = ["fit", "train.csv", "--label", "label", "--encoder", tiny_encoder, "--steps", "2", "--out", "model"]
+    if way[:1] == ["--recipe"]:  # nothing to carry on from, so nothing is looked for there
+        assert main([*arguments, *way]) == 0
+    else:
+        assert main([*arguments, *way]) == 2
+        assert capsys.readouterr().err.endswith(
+            "error: model.work: is not empty and was not made by augtune.\n"
+            "  Choose another --out or another name; nothing was changed.\n"
+        )
+    assert [path.name for path in work.iterdir()] == ["notes.txt"]
+
+
+def test_fit_leaves_the_folder_of_another_that_is_at_work(files, tiny_encoder, capsys):
+    arguments = ["fit", "train.csv", "--label", "label", "--encoder", tiny_encoder, "--steps", "2", "--out", "model"]
+    first = RunFolder(files / "model.work", "fit")
+    with first.claimed():
+        assert main(arguments) == 2
+        assert "model.work: another process is running in this folder." in capsys.readouterr().err
+        assert (first.path / ".augtune.json").is_file()
+
+
+def test_fit_removes_no_more_than_its_own_files_when_it_is_done(files, tiny_encoder):
+    work = files / "model.work"
+    with RunFolder(work, "fit").claimed():
+        (work / "notes.txt").write_text("precious", encoding="utf-8")
+    arguments = ["fit", "train.csv", "--label", "label", "--encoder", tiny_encoder, "--steps", "2", "--out", "model"]
+    assert main([*arguments, "--choose", "trainings=1"]) == 0
+    assert (work / "notes.txt").read_text(encoding="utf-8") == "precious"
+    assert not (work / "stages").exists()
 
 
 @pytest.mark.parametrize("time", ["0", "soon", "5 days", "-3", "1e3"])
