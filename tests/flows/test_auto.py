@@ -128,6 +128,23 @@ def test_a_metric_of_another_task_is_refused_before_anything_runs(tmp_path, tiny
     ]
 
 
+@pytest.mark.parametrize("command", [check, run])
+def test_a_choice_that_has_no_room_or_too_few_rows_is_refused_before_anything_runs(
+    task, tiny_encoder, tmp_path, command, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    values = choosing(task, tiny_encoder, max_steps=2)
+    values["arms"]["few"] = {"train": {"recipe": AUTO}, "data": {"train": "1/class"}}
+    with pytest.raises(SettingsError) as found:
+        command(values)
+    assert found.value.problems[0] == (
+        "arms.auto: choose.max_steps: expected at least 3, which the final training takes; got 2"
+    )
+    assert found.value.problems[1].startswith("arms.few: ")
+    assert "are too few to train on some and judge by others. Add rows: two at least" in found.value.problems[1]
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_arm_of_rows_with_several_labels_is_chosen(tmp_path, tiny_encoder):
     values = tags_experiment(write_tags(tmp_path), tiny_encoder, seeds=[0], inspect=None)
     how = {**AUTO, "candidates": ["two_stage"], "trainings": 1, "average": False}

@@ -137,6 +137,21 @@ def test_a_model_that_writes_no_rows_leaves_human_rows_alone(model, tiny_encoder
     assert decision.notes[-1] == "12 synthetic rows were dropped before anything was tried."
 
 
+def test_what_cannot_be_trained_with_is_refused_before_a_row_is_written(model, tiny_encoder, capsys):
+    rows(FEW)
+    given = ["fit", "train.csv", "--label", "label", "--encoder", tiny_encoder, "--out", "model", "--steps", "2"]
+    given += ["--llm", "openai/gpt-4.1-mini", "--base-url", model.url]
+    assert main([*given, "--recipe", "dimpp"]) == 2
+    assert "did you mean 'dimp'?" in capsys.readouterr().err
+    assert main([*given, "--recipe", "dimp", "--set", "keep=best"]) == 2
+    assert capsys.readouterr().err.endswith("error: keep: best needs validation rows; none were given\n")
+    assert main([*given, "--choose", "max_steps=1"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "error: choose.max_steps: expected at least 2, which the final training takes; got 1\n"
+    )
+    assert model.calls == 0
+
+
 def test_options_that_nobody_heeds_are_refused(model, tiny_encoder, capsys, monkeypatch):
     rows(FEW)
     given = ["fit", "train.csv", "--label", "label", "--encoder", tiny_encoder, "--out", "model"]

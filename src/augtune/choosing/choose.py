@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 
 from augtune.choosing.candidates.base import Candidate, Situation
+from augtune.choosing.check import check_room
 from augtune.choosing.decide import Verdict
 from augtune.choosing.folds import Fold, folds_of, ties_of
 from augtune.choosing.frozen import Vectors
@@ -103,7 +104,7 @@ def _search(workshop: Workshop, settings: ChooseSettings) -> Search:
             ways[way.name] = way
     unranked = any(not way.ranked and not way.is_cheap for way in ways.values())
     budget = Budget.of(workshop.settings.steps_for(len(workshop.rows.whole())), settings, compares=unranked)
-    _check_room(budget)
+    check_room(budget)
     ties = None
     if synthetic is not None:
         units = workshop.rows.vectors / np.maximum(np.linalg.norm(workshop.rows.vectors, axis=1, keepdims=True), 1e-12)
@@ -122,19 +123,6 @@ def _contradiction(way: Candidate, workshop: Workshop) -> str:
             raise
         return "; ".join(error.problems)
     return ""
-
-
-def _check_room(budget: Budget) -> None:
-    """Refuse a limit under what is trained in any case."""
-    if budget.most < budget.full:
-        raise SettingsError(
-            f"choose.max_steps: expected at least {budget.full}, which the final training takes; got {budget.most}"
-        )
-    if budget.distill and budget.most < budget.kept:
-        raise SettingsError(
-            f"choose.max_steps: expected at least {budget.kept}, which the two final trainings and that of the small "
-            f"model take (distill: true); got {budget.most}"
-        )
 
 
 def _rung_0(search: Search, vectors: Vectors) -> Mapping[str, Judged]:

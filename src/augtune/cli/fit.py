@@ -92,7 +92,6 @@ def fit(
     from augtune.cli.inputs import human_splits, language_model, synthetic_rows
     from augtune.cli.steps import check_place
     from augtune.core.errors import SettingsError
-    from augtune.experiment.fit import check_choosable
 
     if recipe is not None and (choose or time is not None):
         raise SettingsError(
@@ -109,15 +108,14 @@ def fit(
         told = f"measured on {test}"
     check_place(out)
     limits = [] if time is None else [f"max_seconds={seconds_of(time)}"]
-    how = _How(encoder, steps, settings or (), [*(choose or ()), *limits], seed)
-    if recipe is None:
-        check_choosable(how.train())
+    how = _How(encoder, steps, recipe, settings or (), [*(choose or ()), *limits], seed)
+    how.check(human)
     model = language_model(llm, budget=budget, replay=replay, base_url=base_url, cache=_beside(out, "cache.sqlite"))
     asked = _asked(per_class, boost or (), held_out, how.choose())
     rows = None if synthetic is None else synthetic_rows(synthetic, human, separator=separator)
     made = _made(human, rows, (model, asked), how, out)
     if recipe is not None:
-        fitted = _forced(human, made, recipe, how, out)
+        fitted = _forced(human, made, how, out)
     else:
         fitted = _chosen(human, made, how, out)
     _finish(fitted, (human, made), (held_out, told), out)
@@ -130,6 +128,7 @@ class _How:
     Args:
         encoder: Its name.
         steps: Of one full training.
+        recipe: What is trained by instead of choosing; None: it is chosen.
         settings: Changes to the training settings, as assignments.
         choosing: Changes to how is chosen, likewise.
         seed: Of everything drawn.
@@ -137,6 +136,7 @@ class _How:
 
     encoder: str
     steps: int
+    recipe: str | None
     settings: Sequence[str]
     choosing: Sequence[str]
     seed: int
@@ -146,8 +146,22 @@ class _How:
         from augtune.experiment.document import override
         from augtune.training.settings import TrainSettings
 
+        return TrainSettings.parse(override(self.plain(), self.settings), where="train")
+
+    def plain(self) -> dict[str, Any]:
+        """Return the training settings that have options of their own."""
         values = {"encoder": self.encoder, "steps": self.steps}
-        return TrainSettings.parse(override(values, self.settings), where="train")
+        return values if self.recipe is None else {**values, "recipe": self.recipe}
+
+    def check(self, human: HumanDataset) -> None:
+        """Refuse what these rows cannot be trained or chosen with, before any is written."""
+        from augtune.experiment.fit import check_choosable
+        from augtune.training.checks import check_settings
+
+        if self.recipe is None:
+            check_choosable(human, self.train(), self.choose(), seed=self.seed)
+        else:
+            check_settings(self.train(), human.labels, has_validation=False)
 
     def choose(self) -> ChooseSettings:
         """Return how is chosen."""
@@ -253,13 +267,12 @@ def _made_lines(made: Made, model: Model | None) -> list[str]:
     return [*lines, *([] if made.boost is None else [str(made.boost)]), *made.notes]
 
 
-def _forced(human: HumanDataset, made: Made, recipe: str, how: _How, out: Path) -> Fitted:
+def _forced(human: HumanDataset, made: Made, how: _How, out: Path) -> Fitted:
     """Return the model of one recipe."""
     from augtune.cli.steps import trained
 
     rows = human if made.rows is None else human + made.rows
-    chosen = {"encoder": how.encoder, "steps": how.steps, "recipe": recipe}
-    return trained(rows, chosen, how.settings, seed=how.seed, out=out)  # type: ignore[no-any-return]
+    return trained(rows, how.plain(), how.settings, seed=how.seed, out=out)  # type: ignore[no-any-return]
 
 
 def _chosen(human: HumanDataset, made: Made, how: _How, out: Path) -> Fitted:

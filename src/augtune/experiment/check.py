@@ -17,6 +17,7 @@ import numpy as np
 from augtune.core.encoders import locate, not_loadable
 from augtune.core.errors import AugtuneError, DataError, SettingsError
 from augtune.core.json_text import decoded
+from augtune.experiment.choosing import choice_problems
 from augtune.experiment.content import checker_problems
 from augtune.experiment.estimating import asking_of, tuning_of
 from augtune.experiment.layers import layer_problems
@@ -114,8 +115,11 @@ def check(
     human = rows.of()
     problems: list[str] = []
     for arm in plan.trained:
+        before = len(problems)
         problems.extend(f"arms.{arm.name}: {told}" for told in label_problems(arm, rows))
         _check_arm(arm, rows.of(arm.human), problems)
+        if len(problems) == before:
+            problems.extend(choice_problems(arm, rows.of(arm.human)))
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)), hint="Nothing was run.")
     for encoder in plan.encoders:

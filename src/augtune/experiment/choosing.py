@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from augtune.choosing.settings import RULE, ChooseSettings
 from augtune.core.dataset import Dataset, HumanDataset
-from augtune.core.errors import StorageError
+from augtune.core.errors import DataError, SettingsError, StorageError
 from augtune.core.files import write_json, write_jsonl
 from augtune.core.outcomes import Cost
 from augtune.core.task import TaskName, unfit
@@ -24,11 +24,12 @@ from augtune.experiment.writing import Made
 
 if TYPE_CHECKING:
     from augtune.experiment.arms import ArmPlan
+    from augtune.experiment.rows import HumanRows
     from augtune.experiment.work import Crew
     from augtune.training.running import Running, Stop
     from augtune.training.settings import TrainSettings
 
-__all__ = ["AUTO", "DECISION", "ChooseWork", "choose_misfits", "chosen_stage", "read_choose"]
+__all__ = ["AUTO", "DECISION", "ChooseWork", "choice_problems", "choose_misfits", "chosen_stage", "read_choose"]
 
 AUTO = "auto"
 DECISION = "decision.json"
@@ -64,6 +65,21 @@ def choose_misfits(choose: ChooseSettings | None, settings: TrainSettings, task:
     (metric,) = metrics_of([choose.metric])
     found = [] if task in metric.tasks else [unfit(f"recipe auto: metric {metric.kind}", metric.tasks, task)]
     return [*found, *(f"train: {line}" for line in unchoosable(settings))]
+
+
+def choice_problems(arm: ArmPlan, human: HumanRows) -> list[str]:
+    """Return what of an arm's human training rows stands against its choice, which no synthetic row can mend."""
+    if arm.choose is None:
+        return []
+    from augtune.choosing.check import check_choice
+
+    try:
+        check_choice(human.train, arm.settings, arm.choose, seed=human.seed)
+    except SettingsError as error:
+        return [f"arms.{arm.name}: {line}" for line in error.problems]
+    except DataError as error:
+        return [f"arms.{arm.name}: {' '.join(filter(None, (error.message, error.hint)))}"]
+    return []
 
 
 @dataclass(frozen=True)

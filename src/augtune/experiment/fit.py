@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from augtune.core.dataset import Dataset, HumanDataset
 from augtune.core.errors import DataError, SettingsError
 from augtune.experiment.content import encoder_content
+from augtune.experiment.layers import layer_problems
 from augtune.experiment.store import RunFolder
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def fit(
     shared = (settings or TrainSettings()).changed(**overrides)
     how = choose if isinstance(choose, ChooseSettings) else ChooseSettings.parse(choose or {}, where="choose")
     _check(train)
-    check_choosable(shared)
+    check_choosable(train, shared, how, seed=seed)
     if budget is not None and not isinstance(llm, str):
         raise SettingsError("budget: goes with a model that is named, llm='PROVIDER/MODEL'; an LLM has its own")
     with _kept(folder) as store:
@@ -112,7 +113,7 @@ def chosen(
     from augtune.training.probe import features
 
     settings, choosing, seed = how
-    check_choosable(settings)
+    check_choosable(train, settings, choosing, seed=seed)
     whole = train if made.rows is None else train + made.rows
     rows = Rows(train, made.rows, features(whole, settings.encoder))
     within = Within(store, encoder_content(settings.encoder), stop, store.listen)
@@ -126,15 +127,26 @@ def chosen(
     return replace(fitted, decision=decision)
 
 
-def check_choosable(settings: TrainSettings) -> None:
-    """Refuse settings that contradict choosing, before anything is paid for.
+def check_choosable(train: HumanDataset, settings: TrainSettings, choose: ChooseSettings, *, seed: int = 0) -> None:
+    """Refuse what no choice can be made with, before anything is paid for.
+
+    Args:
+        train: The human rows.
+        settings: How every way trains.
+        choose: How is chosen.
+        seed: Of the choice.
 
     Raises:
-        SettingsError: If they name a recipe, or need validation rows.
+        SettingsError: If settings name a recipe, need validation rows or layers that the encoder has not, or are not
+            made for the labels; if fewer steps are allowed than the final training takes.
+        DataError: If human rows alone cannot be trained on, or are too few to judge.
     """
-    problems = unchoosable(settings)
+    from augtune.choosing.check import check_choice
+
+    problems = [*unchoosable(settings), *layer_problems(settings)]
     if problems:
         raise SettingsError(problems)
+    check_choice(train, settings, choose, seed=seed)
 
 
 def unchoosable(settings: TrainSettings) -> list[str]:

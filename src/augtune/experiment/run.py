@@ -13,6 +13,7 @@ from augtune.core.encoders import locate
 from augtune.core.errors import SettingsError
 from augtune.core.files import atomic_write, sync, write_json, write_jsonl
 from augtune.experiment import document
+from augtune.experiment.choosing import choice_problems
 from augtune.experiment.collaborating import Collaborating
 from augtune.experiment.kinds import KINDS
 from augtune.experiment.layers import layer_problems
@@ -127,12 +128,15 @@ def _check_encoders(plan: Plan) -> None:
 
 
 def _check_training(plan: Plan, rows: HumanSource) -> None:
-    """Refuse missing trackers, layers that an encoder has not and labels without a row, before anything is paid for."""
+    """Refuse missing trackers, layers that an encoder has not, labels without a row and choices without room or rows.
+
+    That is before anything is paid for.
+    """
     problems = []
     for arm in plan.trained:
         check_tracker(arm.settings.tracker)
-        if arm.choose is None:  # a choice may do without
-            problems += [f"arms.{arm.name}: {told}" for told in label_problems(arm, rows)]
+        missing = [f"arms.{arm.name}: {told}" for told in label_problems(arm, rows)]
+        problems += missing or choice_problems(arm, rows.of(arm.human))
         problems += [f"arms.{arm.name}.train.{told}" for told in layer_problems(arm.settings)]
     if problems:
         raise SettingsError(problems, hint="Nothing was run.")

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from augtune.core.dataset import Dataset, HumanDataset
-from augtune.core.errors import DataError, SettingsError
+from augtune.core.errors import DataError
 from augtune.core.fingerprint import text_marks
 from augtune.core.rows import check_human
 from augtune.model.fitted import Fitted
 from augtune.training.checkers import make_checkers
+from augtune.training.checks import check_rows, check_settings
 from augtune.training.fitting import Job, fit
 from augtune.training.running import Running
 from augtune.training.settings import TrainSettings
@@ -90,27 +91,10 @@ def _check(dataset: Dataset, validation: HumanDataset | None, settings: TrainSet
                 f"train: expected rows as a Dataset, got a {type(rows).__name__}.",
                 hint="augtune.load reads files; Dataset.from_pandas and Dataset.from_hf take what others read.",
             )
-    if settings.measured() and validation is None:
-        raise SettingsError(f"{settings.measured()} needs validation rows; none were given")
-    misfits = settings.misfits(dataset.labels.task) or settings.unbound(dataset.labels)
-    if misfits:
-        raise SettingsError(misfits)
+    check_settings(settings, dataset.labels, has_validation=validation is not None)
     if validation is not None:
         _check_validation(dataset, validation)
-    if not len(dataset):
-        raise DataError(f"{dataset.name}: there are no rows to train on.")
-    if len(dataset.labels) < 2 and not dataset.labels.has_many:
-        raise DataError(f"{dataset.name}: expected at least 2 labels to tell apart, got {dataset.labels}.")
-    counts = dataset.counts()
-    missing = [name for name, count in counts.items() if count == 0]
-    if (dataset.marks == dataset.marks[0]).all():
-        raise DataError(f"{dataset.name}: every row is {dataset.label_names[0]!r}; there is nothing to tell apart.")
-    if missing and not settings.allow_missing:
-        raise DataError(
-            f"{dataset.name}: no row is {' or '.join(map(repr, missing))}, so it could never be predicted.",
-            hint="Add rows, sample by class (10/class), or set train.allow_missing: true to train without.",
-        )
-    settings.recipe.require(dataset)
+    check_rows(dataset, settings)
 
 
 def _check_validation(dataset: Dataset, validation: HumanDataset) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from augtune.choosing.boost import BoostSettings
 from augtune.core.dataset import Dataset, Example, HumanDataset
-from augtune.core.errors import SettingsError
+from augtune.core.errors import DataError, SettingsError
+from augtune.core.labels import Labels
 from augtune.experiment.fit import fit
 from augtune.experiment.writing import Asked, synthetic_for
 from augtune.llm.client import LLM
@@ -91,3 +92,61 @@ def test_what_is_said_twice_or_heeded_by_nobody_is_refused(tiny_encoder):
         fit(rows, llm=model()[0], budget="1 USD")
     with pytest.raises(SettingsError, match=r"^boost\.round: unknown key; did you mean 'rounds'\?$"):
         fit(rows, llm=model()[0], boost={"round": 4})
+
+
+REFUSED = {
+    "too few steps": (
+        human_rows(8),
+        {"choose": {"max_steps": 2}},
+        "choose.max_steps: expected at least 300, which the final training takes; got 2",
+    ),
+    "no room to distill": (
+        human_rows(8),
+        {"choose": {"max_steps": 300, "distill": True}},
+        "choose.max_steps: expected at least 900, which the two final trainings and that of the small model take",
+    ),
+    "a metric of another task": (
+        HumanDataset.from_examples(
+            [Example(f"h{i}", f"a film {i}", "", labels=(("a",), ("a", "b"), ())[i % 3]) for i in range(9)],
+            Labels(("a", "b"), task="multi_label"),
+        ),
+        {"choose": {"metric": "mcc"}},
+        "metric mcc: made for data.task single_label or ordinal; here it is multi_label",
+    ),
+    "a class without human rows": (
+        HumanDataset.from_examples(
+            [Example(f"h{i}", f"a film {i}", "ab"[i % 2]) for i in range(8)], Labels(("a", "b", "c")), name="films"
+        ),
+        {},
+        "films: no row is 'c', so it could never be predicted.",
+    ),
+    "too few rows": (
+        HumanDataset.from_examples(
+            [Example(f"h{i}", f"a film {i}", name) for i, name in enumerate(["negative", "positive"])], LABELS
+        ),
+        {},
+        "data: 2 human rows are too few to train on some and judge by others.",
+    ),
+    "a layer that is not there": (
+        human_rows(8),
+        {"mix": {"kind": "tmix", "layers": [40]}},
+        "mix.layers",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_chosen_is_refused_before_a_row_is_written(tiny_encoder, case):
+    rows, how, told = REFUSED[case]
+    llm, asked = model()
+    with pytest.raises((SettingsError, DataError)) as found:
+        fit(rows, llm=llm, encoder=tiny_encoder, **how)
+    assert str(found.value).startswith(told)
+    assert asked == []
+
+
+def test_a_class_without_human_rows_is_no_hindrance_where_that_is_allowed(tiny_encoder):
+    train = REFUSED["a class without human rows"][0]
+    how = {"max_steps": 2, "folds": {"folds": 2, "repeats": 1}, "learning": False, "candidates": []}
+    fitted = fit(train, encoder=tiny_encoder, steps=2, allow_missing=True, choose=how)
+    assert fitted.labels.names == ("a", "b", "c")
