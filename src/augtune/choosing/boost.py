@@ -63,7 +63,7 @@ def is_unbalanced(human: HumanDataset) -> bool:
 
 def shared_out(needs: Sequence[ClassNeed], total: int) -> dict[str, int]:
     """Return ``total`` rows shared out by need, one at least of each class; the largest remainders get what is left."""
-    weights = np.array([1 - one.recall + (one.interval[1] - one.interval[0]) / 2 for one in needs])
+    weights = np.array([1 - (one.recall or 0.0) + (one.interval[1] - one.interval[0]) / 2 for one in needs])
     room = max(0, total - len(needs))
     shares = room * weights / weights.sum()
     rows = np.floor(shares).astype(int)

@@ -103,7 +103,7 @@ def _part(frozen: Frozen, own: np.ndarray, share: float, chance: np.random.Gener
 def class_needs(
     judged: Judged, human: HumanDataset, synthetic: Dataset | None, threshold: float = THRESHOLD
 ) -> tuple[ClassNeed, ...]:
-    """Return how well each class is found on held-out rows, the worst first.
+    """Return how well each class is found on held-out rows, the worst first and those not judged last.
 
     Args:
         judged: Predictions of the human rows by models that did not see them.
@@ -116,11 +116,11 @@ def class_needs(
     own, made = human.counts(), {} if synthetic is None else synthetic.counts()
     needs = []
     for k, label in enumerate(human.labels):
-        recall = float(right[k] / found[k]) if found[k] else math.nan
+        recall = float(right[k] / found[k]) if found[k] else None
         # Repeats judge the same rows again, so they do not count as more of them.
-        ends = wilson(recall, found[k] / repeats) if found[k] else (0.0, 1.0)
-        needs.append(ClassNeed(label, own[label], made.get(label, 0), recall if found[k] else 0.0, ends))
-    return tuple(sorted(needs, key=lambda one: one.recall))
+        ends = (0.0, 1.0) if recall is None else wilson(recall, found[k] / repeats)
+        needs.append(ClassNeed(label, own[label], made.get(label, 0), recall, ends))
+    return tuple(sorted(needs, key=lambda one: 2.0 if one.recall is None else one.recall))
 
 
 def wilson(share: float, count: float) -> tuple[float, float]:

@@ -82,14 +82,14 @@ class ClassNeed:
         label: The class.
         human: Human rows of it.
         synthetic: Synthetic rows of it.
-        recall: Share of its held-out human rows that were predicted right.
+        recall: Share of its held-out human rows that were predicted right; None where none of it is ever held out.
         interval: 95 % interval of that.
     """
 
     label: str
     human: int
     synthetic: int
-    recall: float
+    recall: float | None
     interval: Ends
 
 

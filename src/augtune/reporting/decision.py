@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from augtune.core.decision import Boost, BoostRound, Decision, LearningPoint
+from augtune.core.decision import Boost, BoostRound, ClassNeed, Decision, LearningPoint
 from augtune.core.files import atomic_write
 from augtune.reporting import words
 from augtune.reporting.grid import Cell, Column, Grid, count_cell, number_cell, text_cell
@@ -246,13 +246,19 @@ def _learning_cells(one: LearningPoint) -> list[Cell]:
 
 def need_words(decision: Decision) -> str:
     """Return which classes are found worst, if that is beyond chance."""
-    total = sum(one.human for one in decision.classes)
-    mean = sum(one.recall * one.human for one in decision.classes) / total if total else 0.0
-    poor = [one for one in decision.classes if one.human and one.interval[1] < mean]
-    if not poor:
-        return "No class is found worse than the others beyond chance."
-    named = words.spoken_list([f"{one.label} ({words.share(one.recall)})" for one in poor[:NAMED]])
-    return f"Worst found, beyond chance: {named}; overall {words.share(mean)}. Rows of these would help first."
+    judged = [(one, one.recall) for one in decision.classes if one.recall is not None]
+    total = sum(one.human for one, _ in judged)
+    mean = sum(recall * one.human for one, recall in judged) / total if total else 0.0
+    poor = [(one.label, recall) for one, recall in judged if one.human and one.interval[1] < mean]
+    unknown = [one.label for one in decision.classes if one.recall is None]
+    told = "No class is found worse than the others beyond chance."
+    if poor:
+        named = words.spoken_list([f"{label} ({words.share(recall)})" for label, recall in poor[:NAMED]])
+        told = f"Worst found, beyond chance: {named}; overall {words.share(mean)}. Rows of these would help first."
+    if not unknown:
+        return told
+    rest = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+    return f"{told} Not judged, for want of rows that could be held out: {', '.join(unknown[:NAMED])}{rest}."
 
 
 def _classes(decision: Decision) -> Grid:
@@ -260,13 +266,19 @@ def _classes(decision: Decision) -> Grid:
     rows = [
         [
             Cell(one.label, value=one.label, prose=True), count_cell(one.human), count_cell(one.synthetic),
-            number_cell(one.recall, words.number(one.recall), words.interval(one.interval)),
+            _recall(one),
         ]
         for one in decision.classes
     ]  # fmt: skip
     return Grid(
         "table-classes", "Share of each class's held-out human rows that is found.", columns, rows, sortable=False
     )
+
+
+def _recall(one: ClassNeed) -> Cell:
+    if one.recall is None:
+        return number_cell(None, "not judged")
+    return number_cell(one.recall, words.number(one.recall), words.interval(one.interval))
 
 
 def _kept(one: BoostRound, label: str) -> Cell:

@@ -173,3 +173,16 @@ def test_wilson_agrees_with_statsmodels():
     from statsmodels.stats.proportion import proportion_confint
 
     assert wilson(0.3, 20) == pytest.approx(proportion_confint(6, 20, method="wilson"), abs=1e-6)
+
+
+def test_a_class_whose_only_row_is_always_trained_on_is_not_judged():
+    human, _, vectors = world(31, 0)
+    lone = HumanDataset.from_examples(
+        [Example(row.id, row.text, "c" if i == 0 else row.label.replace("c", "b")) for i, row in enumerate(human)],
+        LABELS,
+    )
+    folds = folds_of(lone, None, None, FoldSettings(), seed=0)
+    judged = frozen_rung([ChooseSettings().ways[0]], folds, Vectors.of(vectors, lone, None), lambda done, of: None)
+    needs = class_needs(judged["human_only"], lone, None)
+    assert (needs[-1].label, needs[-1].human, needs[-1].recall, needs[-1].interval) == ("c", 1, None, (0.0, 1.0))
+    assert all(one.recall is not None for one in needs[:-1])

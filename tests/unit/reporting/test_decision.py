@@ -130,3 +130,12 @@ def test_classes_are_named_only_beyond_chance():
     assert need_words(DECISION).startswith(f"Worst found, beyond chance: {HOSTILE} (20 %); overall 83 %.")
     even = replace(DECISION, classes=(ClassNeed("a", 9, 0, 0.7, (0.4, 0.9)), ClassNeed("b", 9, 0, 0.8, (0.5, 0.95))))
     assert need_words(even) == "No class is found worse than the others beyond chance."
+
+
+def test_a_class_that_no_row_judges_is_marked_and_counts_for_nothing(tmp_path):
+    lone = ClassNeed("lone", 1, 0, None, (0.0, 1.0))
+    told = "Not judged, for want of rows that could be held out: lone."
+    assert need_words(replace(DECISION, classes=(*DECISION.classes, lone))) == f"{need_words(DECISION)} {told}"
+    assert need_words(replace(DECISION, classes=(lone,))).endswith(told)
+    page = decision_page(replace(DECISION, classes=(*DECISION.classes, lone)), tmp_path / "d.html", title="m")
+    assert "not judged" in page.read_text(encoding="utf-8")
