@@ -62,13 +62,18 @@ def is_unbalanced(human: HumanDataset) -> bool:
 
 
 def shared_out(needs: Sequence[ClassNeed], total: int) -> dict[str, int]:
-    """Return ``total`` rows shared out by need, one at least of each class; the largest remainders get what is left."""
+    """Return ``total`` rows shared out by need, the largest remainders getting what is left.
+
+    Each class gets one at least; where there are fewer rows than classes, those in most need get one.
+    """
     weights = np.array([1 - (one.recall or 0.0) + (one.interval[1] - one.interval[0]) / 2 for one in needs])
-    room = max(0, total - len(needs))
+    least = int(total >= len(needs))
+    room = total - least * len(needs)
     shares = room * weights / weights.sum()
     rows = np.floor(shares).astype(int)
     rows[np.argsort(rows - shares, kind="stable")[: room - int(rows.sum())]] += 1
-    return {one.label: 1 + int(count) for one, count in zip(needs, rows, strict=True)}
+    found = {one.label: least + int(count) for one, count in zip(needs, rows, strict=True)}
+    return {label: count for label, count in found.items() if count}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,6 +44,18 @@ def test_what_is_missed_and_what_is_unknown_get_rows():
     assert shared_out(needs, 2) == {"a": 1, "b": 1}
 
 
+def test_fewer_rows_than_classes_go_to_those_in_most_need():
+    needs = [ClassNeed("a", 50, 0, 0.9, (0.8, 0.96)), ClassNeed("b", 50, 0, 0.5, (0.36, 0.64))]
+    needs += [ClassNeed("c", 2, 0, 0.5, (0.1, 0.9)), ClassNeed("d", 1, 0, None, (0.0, 1.0))]
+    assert shared_out(needs, 2) == {"c": 1, "d": 1}
+    assert shared_out(needs, 1) == {"d": 1}
+    assert shared_out(needs, 4) == dict.fromkeys("abcd", 1)
+    made = boosting(rows(40, 40, 4), rows=2)
+    made.stands(None, vectors(rows(40, 40, 4), 0.1, 0))
+    assert sum(made.wanted().values()) == 2
+    assert made.wanted() is None
+
+
 def test_the_class_that_is_hardest_to_find_gets_most_and_one_without_rows_none():
     human = rows(40, 40, 4)
     seen = vectors(human, 0.1, 0)
