@@ -95,7 +95,8 @@ def synthetic_for(
         store: Hears how far it is, or None.
 
     Raises:
-        SettingsError: If it is said twice how many rows are written, or nobody is there to write them.
+        SettingsError: If it is said twice how many rows are written, nobody is there to write them, or a row may have
+            several labels.
         BudgetError: If the budget is reached; what was paid for is kept.
     """
     writing = _Writing(train, llm, asked, how, store)
@@ -103,6 +104,13 @@ def synthetic_for(
         raise SettingsError("generate and boost both say what is written; leave one of them out")
     if llm is None and asked.boost is not None:
         raise SettingsError("boost: says how a language model writes rows, and none is named; name one with llm")
+    if train.labels.has_many and asked.generate is None and llm is not None:
+        raise SettingsError(
+            f"{'llm' if asked.boost is None else 'boost'}: rows are written of one label each; those of {train.name} "
+            "may have several (task multi_label)",
+            hint="Have them written elsewhere, leave the language model out and give them as synthetic rows: "
+            "--synthetic FILE, synthetic= in Python.",
+        )
     if llm is None and asked.generate is None:
         return writing.cleaned(given, (), Cost())
     wanted = asked.boost

@@ -94,6 +94,11 @@ def test_what_is_said_twice_or_heeded_by_nobody_is_refused(tiny_encoder):
         fit(rows, llm=model()[0], boost={"round": 4})
 
 
+MANY = HumanDataset.from_examples(
+    [Example(f"h{i}", f"a film {i}", "", labels=(("a",), ("a", "b"), ())[i % 3]) for i in range(9)],
+    Labels(("a", "b"), task="multi_label"),
+    name="tags",
+)
 REFUSED = {
     "too few steps": (
         human_rows(8),
@@ -106,10 +111,7 @@ REFUSED = {
         "choose.max_steps: expected at least 900, which the two final trainings and that of the small model take",
     ),
     "a metric of another task": (
-        HumanDataset.from_examples(
-            [Example(f"h{i}", f"a film {i}", "", labels=(("a",), ("a", "b"), ())[i % 3]) for i in range(9)],
-            Labels(("a", "b"), task="multi_label"),
-        ),
+        MANY,
         {"choose": {"metric": "mcc"}},
         "metric mcc: made for data.task single_label or ordinal; here it is multi_label",
     ),
@@ -133,6 +135,17 @@ REFUSED = {
         "mix.layers",
     ),
 }
+
+
+@pytest.mark.parametrize(("asked", "who"), [({}, "llm"), ({"boost": BoostSettings(rows=4)}, "boost")])
+def test_rows_with_several_labels_are_written_by_nobody_which_says_what_to_do(tiny_encoder, asked, who):
+    with pytest.raises(SettingsError) as found:
+        made(MANY, tiny_encoder, **asked)
+    assert str(found.value) == (
+        f"{who}: rows are written of one label each; those of tags may have several (task multi_label)\n"
+        "  Have them written elsewhere, leave the language model out and give them as synthetic rows: --synthetic FILE, "
+        "synthetic= in Python."
+    )
 
 
 @pytest.mark.parametrize("case", REFUSED)
