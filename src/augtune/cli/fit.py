@@ -102,6 +102,11 @@ def fit(
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
     columns["told"] = LabelOptions(task, separator, order)
     splits = human_splits(file, **columns, view=view)
+    if splits.validation is not None:
+        sys.stderr.write(
+            f"{file}: the {len(splits.validation):,} validation rows are not used: fit judges by folds of the training "
+            "rows; put them into the training file to have them trained on\n"
+        )
     human, held_out, told = splits.train, splits.test, f"measured on the test rows of {file}"
     if test is not None:
         held_out = human_splits(test, **columns, labels=human.labels).train.renamed("test")

@@ -159,6 +159,21 @@ def test_fit_leaves_written_rows_that_copy_a_test_row_out_and_says_so(files, tin
     assert len(read_jsonl(files / "model" / "dropped.jsonl")) == 1
 
 
+def test_fit_says_that_validation_rows_are_not_used(files, tiny_encoder, capsys):
+    folder = files / "folder"
+    folder.mkdir()
+    (files / "train.csv").rename(folder / "train.csv")
+    (files / "test.csv").rename(folder / "validation.csv")
+    arguments = ["fit", "folder", "--label", "label", "--encoder", tiny_encoder, "--steps", "2", "--out", "model"]
+    assert main([*arguments, "--recipe", "vanilla"]) == 0
+    out, told = capsys.readouterr()
+    assert told.startswith(
+        "folder: the 4 validation rows are not used: fit judges by folds of the training rows; put them into the "
+        "training file to have them trained on\n"
+    )
+    assert "trained on 8 human rows" in out
+
+
 def test_fit_refuses_a_test_file_with_another_label(files, tiny_encoder, capsys):
     with open("other.csv", "w", encoding="utf-8") as stream:
         stream.write("text,label\na great film,good\na film,fine\n")
