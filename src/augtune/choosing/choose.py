@@ -84,7 +84,9 @@ def choose(workshop: Workshop, settings: ChooseSettings, *, usd: float | None = 
         written = usd / made if usd and made else None
         priced = settings.synthetic_row_usd
         prices = {"human": settings.human_row_usd, "synthetic": written if priced is None else priced}
-        plans = row_plans(learning, decision.gain, settings.target, prices)
+        plans = row_plans(
+            learning, decision.gain, settings.target, prices, {"human": len(rows.human), "synthetic": made}
+        )
         decision = replace(decision, target=settings.target, plans=plans)
     return replace(fitted, decision=decision)
 
