@@ -89,7 +89,7 @@ def fit(
 
     Example: augtune fit tickets.csv --label intent --synthetic written.jsonl --out model
     """
-    from augtune.cli.inputs import human_splits, language_model, synthetic_rows
+    from augtune.cli.inputs import human_rows, human_splits, language_model, synthetic_rows
     from augtune.cli.steps import check_place
     from augtune.core.errors import SettingsError
 
@@ -109,7 +109,7 @@ def fit(
         )
     human, held_out, told = splits.train, splits.test, f"measured on the test rows of {file}"
     if test is not None:
-        held_out = human_splits(test, **columns, labels=human.labels).train.renamed("test")
+        held_out = human_rows(test, "test", option="--test", **columns, labels=human.labels).renamed("test")
         told = f"measured on {test}"
     check_place(out)
     limits = [] if time is None else [f"max_seconds={seconds_of(time)}"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from augtune.data.tables import Table
     from augtune.llm.client import LLM
 
-__all__ = ["Matched", "human_splits", "language_model", "matched", "synthetic_rows"]
+__all__ = ["Matched", "human_rows", "human_splits", "language_model", "matched", "synthetic_rows"]
 
 TEXT = typer.Option(None, "--text", metavar="COLUMN", help="Column of the text; found by its usual names if not given.")
 LABEL = typer.Option(None, "--label", metavar="COLUMN", help="Column of the label; found likewise.")
@@ -79,6 +79,31 @@ def human_splits(
     if found.dropped:
         sys.stderr.write(f"{path}: the view leaves out {len(found.dropped)} rows\n")
     return found
+
+
+def human_rows(path: Path, split: str, *, option: str = "", **how: Any) -> HumanDataset:
+    """Return the human rows of a file, or of a folder those of one split: what is held out is never its training rows.
+
+    Args:
+        path: The file or folder.
+        split: The split that is meant where it is a folder: ``validation`` or ``test``.
+        option: The option that named it, for messages; empty for an argument.
+        how: As ``human_splits``.
+
+    Raises:
+        DataError: If the folder has no such split.
+    """
+    splits = human_splits(path, **how)
+    if not path.expanduser().is_dir():
+        return splits.train
+    found = splits.all()
+    if split not in found:
+        there = ", ".join(repr(name) for name, rows in found.items() if len(rows))
+        raise DataError(
+            f"{f'{option} ' if option else ''}{path}: expected a folder with a split {split!r}; there are: {there}.",
+            hint=f"Add {split}.csv (or .tsv, .json, .jsonl, .parquet), or name the file that holds the rows.",
+        )
+    return found[split]
 
 
 def synthetic_rows(path: Path, human: HumanDataset, *, separator: str | None = None) -> Dataset:

@@ -34,7 +34,7 @@ def inspect(
 
     Example: augtune inspect new.jsonl --human train.csv --test test.csv --json quality.json
     """
-    from augtune.cli.inputs import human_splits, synthetic_rows
+    from augtune.cli.inputs import human_rows, human_splits, synthetic_rows
     from augtune.core.files import write_json
     from augtune.curation.quality import InspectSettings, warnings_of
     from augtune.curation.quality import inspect as look
@@ -43,7 +43,7 @@ def inspect(
     asked = InspectSettings.parse(override({}, settings or ()), where="--set")
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
     own = human_splits(human, **columns).train
-    held_out = None if test is None else human_splits(test, **columns, labels=own.labels).train
+    held_out = None if test is None else human_rows(test, "test", option="--test", **columns, labels=own.labels)
     found = look(synthetic_rows(file, own), own, test=held_out, settings=asked, encoder=encoder, seed=seed)
     print(table(found))
     told = warnings_of(found)

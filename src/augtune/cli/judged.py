@@ -145,7 +145,7 @@ def judged_model(
         InputError: If no file is given, or the folder holds no model.
         DataError: If the file's labels are not the model's.
     """
-    from augtune.cli.inputs import human_splits
+    from augtune.cli.inputs import human_rows
     from augtune.model.fitted import Fitted
 
     if file is None:
@@ -158,12 +158,12 @@ def judged_model(
     fitted = Fitted.load(model)
     told = replace(told, task=told.task or fitted.labels.task)
     try:
-        splits = human_splits(file, **columns, labels=fitted.labels if view is None else None, view=view, told=told)
+        labels = fitted.labels if view is None else None
+        rows = human_rows(file, "test", **columns, labels=labels, view=view, told=told)
     except DataError as error:
         if view is None and "label" in error.message:
             raise DataError(f"{error.message} The model's labels are {fitted.labels}.", hint=error.hint) from error
         raise
-    rows = splits.train if splits.test is None else splits.test
     made = fitted.predict(rows).in_order(rows.labels)
     return Judged(made, rows, f"{fitted} on {file}", frozenset(), has_confidence=True)
 

@@ -82,7 +82,9 @@ def generate(
 def curate(
     file: Path = typer.Argument(..., metavar="ROWS", help="Rows a language model wrote.", show_default=False),
     human: Path = typer.Option(..., "--human", metavar="FILE", help="The human training rows.", show_default=False),
-    test: Path = typer.Option(None, "--test", metavar="FILE", help="The human test rows."),
+    test: Path = typer.Option(
+        None, "--test", metavar="FILE", help="The human test rows: a file or a folder with a test split."
+    ),
     steps: list[str] = typer.Option(
         None, "--step", metavar="STEP", help="A step, e.g. dedup or '{kind: dedup, threshold: 0.95}'; may be repeated."
     ),
@@ -102,7 +104,7 @@ def curate(
 
     Example: augtune curate new.jsonl --human train.csv --test test.csv --out clean.jsonl --dropped dropped.jsonl
     """
-    from augtune.cli.inputs import human_splits, synthetic_rows
+    from augtune.cli.inputs import human_rows, human_splits, synthetic_rows
     from augtune.core.dataset import Splits
     from augtune.core.files import write_jsonl
     from augtune.curation.base import curate as apply
@@ -114,7 +116,7 @@ def curate(
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
     columns["told"] = LabelOptions(task, separator)
     own = human_splits(human, **columns, view=view).train
-    held_out = None if test is None else human_splits(test, **columns, labels=own.labels).train
+    held_out = None if test is None else human_rows(test, "test", option="--test", **columns, labels=own.labels)
     rows = synthetic_rows(file, own, separator=separator)
     result = apply(rows, asked, human=own, splits=Splits(own, None, held_out), encoder=encoder)
     write_jsonl(out, (row.to_json(own.labels) for row in result.dataset))
@@ -127,7 +129,9 @@ def train(
     context: typer.Context,
     file: Path = ROWS,
     synthetic: Path = typer.Option(None, "--synthetic", metavar="ROWS", help="Rows a language model wrote, to add."),
-    validation: Path = typer.Option(None, "--validation", metavar="FILE", help="Human rows to choose weights on."),
+    validation: Path = typer.Option(
+        None, "--validation", metavar="FILE", help="Human rows (file or folder) to choose weights on."
+    ),
     encoder: str = typer.Option("bundled/minilm", "--encoder", help="A folder, bundled/minilm or a hub name."),
     recipe: str = typer.Option("vanilla", "--recipe", help="See augtune ls recipes."),
     steps: int = typer.Option(300, "--steps", help="Optimizer steps."),
@@ -153,12 +157,14 @@ def train(
     if start_several(processes, context):
         return
 
-    from augtune.cli.inputs import human_splits, synthetic_rows
+    from augtune.cli.inputs import human_rows, human_splits, synthetic_rows
 
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
     columns["told"] = LabelOptions(task, separator, order)
     human = human_splits(file, **columns, view=view).train
-    select = None if validation is None else human_splits(validation, **columns, labels=human.labels).train
+    select = None
+    if validation is not None:
+        select = human_rows(validation, "validation", option="--validation", **columns, labels=human.labels)
     rows: Dataset = human if synthetic is None else human + synthetic_rows(synthetic, human, separator=separator)
     check_place(out)
     chosen = {"encoder": encoder, "recipe": recipe, "steps": steps}

@@ -133,14 +133,14 @@ def calibrate(
 
     Example: augtune calibrate model validation.csv
     """
-    from augtune.cli.inputs import human_splits
+    from augtune.cli.inputs import human_rows
     from augtune.model.fitted import Fitted
     from augtune.training.calibrating import calibrate as fit
 
     fitted = Fitted.load(model)
     columns: dict[str, Any] = {"text": text, "label": label, "text_pair": text_pair}
     labels = fitted.labels if view is None else None
-    rows = human_splits(file, **columns, labels=labels, view=view).train
+    rows = human_rows(file, "validation", **columns, labels=labels, view=view)
     made = fit(fitted, rows)
     saved = made.fitted.save(out or model)
     print(f"{len(rows)} rows: {made}")

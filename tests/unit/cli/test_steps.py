@@ -185,6 +185,54 @@ def test_fit_refuses_a_test_file_with_another_label(files, tiny_encoder, capsys)
     assert not (files / "m").exists()
 
 
+@pytest.fixture
+def fold(files):
+    """The same rows as a folder of splits."""
+    folder = files / "fold"
+    folder.mkdir()
+    for name in ("train.csv", "test.csv"):
+        (folder / name).write_text((files / name).read_text(encoding="utf-8"), encoding="utf-8")
+    return folder
+
+
+def test_the_test_rows_of_a_folder_are_its_test_split(fold, tiny_encoder, capsys):
+    (fold.parent / "copy.csv").write_text("text,label\nan awful thing,bad\nawful thing,bad\n", encoding="utf-8")
+    step = ["--step", "{kind: contamination, measure: jaccard, threshold: 0.9}", "--out", "clean.jsonl"]
+    curate = ["curate", "copy.csv", "--human", "fold"]
+    assert main([*curate, "--test", "fold/test.csv", *step]) == 0
+    by_file = capsys.readouterr().out
+    assert "1 dropped by contamination" in by_file
+    assert main([*curate, "--test", "fold", *step]) == 0
+    assert capsys.readouterr().out == by_file
+    fit = ["fit", "fold", "--label", "label", "--recipe", "vanilla", "--encoder", tiny_encoder, "--steps", "2"]
+    told = []
+    for test in ("fold/test.csv", "fold"):
+        assert main([*fit, "--test", test, "--out", "m"]) == 0
+        told.append(capsys.readouterr().out.replace(f"on {test}:", "on it:"))
+    assert told[0] == told[1]
+    assert main(["evaluate", "m", "fold"]) == 0
+    assert capsys.readouterr().out.startswith("4 rows, ")
+
+
+def test_a_folder_without_the_split_that_is_held_out_is_refused(fold, tiny_encoder, capsys):
+    train = ["train", "fold", "--encoder", tiny_encoder, "--steps", "1", "--out", "m"]
+    hint = "or name the file that holds the rows.\n"
+    assert main([*train, "--validation", "fold"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --validation fold: expected a folder with a split 'validation'; there are: 'train', 'test'.\n"
+        f"  Add validation.csv (or .tsv, .json, .jsonl, .parquet), {hint}"
+    )
+    (fold / "test.csv").rename(fold / "dev.csv")
+    assert main([*train, "--validation", "fold"]) == 0
+    capsys.readouterr()
+    missing = "fold: expected a folder with a split 'test'; there are: 'train', 'validation'.\n  Add test.csv"
+    for command in (["curate", "written.jsonl", "--human", "fold", "--out", "c"], ["inspect", "x", "--human", "fold"]):
+        assert main([*command, "--test", "fold"]) == 2
+        assert capsys.readouterr().err.startswith(f"error: --test {missing}")
+    assert main(["evaluate", "m", "fold"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {missing}")
+
+
 def test_generate_without_a_language_model_says_what_to_give(files, capsys):
     assert main(["generate", "train.csv", "--set", "per_class=2", "--out", "x.jsonl"]) == 2
     assert capsys.readouterr().err.startswith("error: gpt3mix: a language model is needed to write rows")
