@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -296,19 +296,25 @@ def _finish(
     """Save the model with its card and page, and say what came out."""
     from augtune.cli.steps import end_stopped, keep, write_dropped
     from augtune.core.files import write_jsonl
+    from augtune.curation.contamination import leak_told
     from augtune.evaluation.metrics import BY_TASK, DEFAULT_METRICS
     from augtune.evaluation.scores import evaluate
 
     human, made = rows
     test, told = held_out
     count = 0 if made.rows is None else len(made.rows)
+    leak = None if test is None else leak_told(human, test, who="the model has")
+    if leak is not None and fitted.decision is not None:
+        fitted = replace(fitted, decision=replace(fitted.decision, notes=(*fitted.decision.notes, leak)))
     saved = keep(fitted, out)
     lines = [f"trained on {len(human)} human rows and {count} synthetic ones: {fitted}"]
     if fitted.decision is not None:
-        lines += [str(fitted.decision), *(note for note in fitted.decision.notes if note not in made.notes)]
+        lines += [str(fitted.decision), *(note for note in fitted.decision.notes if note not in (*made.notes, leak))]
     if test is not None:
         metrics = BY_TASK.get(human.labels.task, DEFAULT_METRICS)
         lines.append(f"{told}:\n  {evaluate(fitted.predict(test), test, metrics)}")
+    if leak is not None:
+        lines.append(f"warning: {leak}")
     if made.dropped:
         write_dropped(saved / DROPPED, made.dropped, human.labels)
     if made.rows is not None:

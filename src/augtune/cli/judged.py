@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,6 +165,12 @@ def judged_model(
         if view is None and "label" in error.message:
             raise DataError(f"{error.message} The model's labels are {fitted.labels}.", hint=error.hint) from error
         raise
+    known = fitted.known(rows)
+    if known:
+        sys.stderr.write(
+            f"warning: {file}: the model was trained on {len(known)} of the {len(rows)} rows (first: "
+            f"{rows.ids[known[0]]} {rows.texts[known[0]][:40]!r}); scores are too high by what that is worth\n"
+        )
     made = fitted.predict(rows).in_order(rows.labels)
     return Judged(made, rows, f"{fitted} on {file}", frozenset(), has_confidence=True)
 

@@ -129,7 +129,8 @@ def calibrate(
     """Make a classifier's confidence fit rows it was not trained on.
 
     Fits one temperature (Guo et al., 2017) and saves it with the model. The labels it predicts stay what they were; a
-    confidence of 0.7 then is right about seven times in ten. On rows it was trained on it would come out too sure.
+    confidence of 0.7 then is right about seven times in ten. On rows it was trained on it would come out too sure, so
+    these are refused.
 
     Example: augtune calibrate model validation.csv
     """
@@ -145,6 +146,8 @@ def calibrate(
     saved = made.fitted.save(out or model)
     print(f"{len(rows)} rows: {made}")
     print(f"saved: {saved}")
+    if made.known:
+        sys.stderr.write(f"warning: {file}: the model was trained on {made.known} of the {len(rows)} rows\n")
 
 
 def import_(

@@ -20,7 +20,7 @@ from augtune.curation.base import Context
 from augtune.curation.forms import Passage, normalise, passage_key
 from augtune.curation.similar import Likeness, best_matches, passages_of
 
-__all__ = ["Contamination", "Overlap", "contaminated_human"]
+__all__ = ["Contamination", "Overlap", "contaminated_human", "leak_told"]
 
 SplitName = Literal["test", "validation", "both"]
 
@@ -213,6 +213,24 @@ def contaminated_human(train: HumanDataset, evaluation: HumanDataset) -> tuple[O
     first = _first(zip(map(passage_key, passages_of(evaluation)), evaluation.ids, strict=True))
     keys: Sequence[Passage] = [passage_key(passage) for passage in passages_of(train)]
     return tuple(Overlap(name, first[key]) for name, key in zip(train.ids, keys, strict=True) if key in first)
+
+
+def leak_told(train: HumanDataset, test: HumanDataset, *, who: str, which: str = "") -> str | None:
+    """Return a sentence that warns of human training rows that repeat a test row; None if there are none.
+
+    Args:
+        train: Rows trained on.
+        test: Rows measured on.
+        who: Who has seen them, e.g. ``every arm has``.
+        which: Which training rows these are, where there are others.
+    """
+    shared = contaminated_human(train, test)
+    if not shared:
+        return None
+    return (
+        f"{len(shared)} of {len(train)} human training rows{which} repeat a test row, so {who} seen it "
+        f"(first: {shared[0].train_id} is {shared[0].evaluation_id}); scores are too high by what that is worth."
+    )
 
 
 def _first(items: Iterable[tuple[K, str]]) -> dict[K, str]:

@@ -73,7 +73,7 @@ def run(
         with atomic_write(store.path / "experiment.yaml") as stream:
             stream.write(document.dump(_resolved(plan, store.path)))
         store.event("run-started", name=plan.experiment.name, arms=len(plan.arms), seeds=len(plan.experiment.seeds))
-        warnings = _warnings(plan, human)
+        warnings = _warnings(plan, rows)
         _write_left_out(store.path / "data" / LEFT_OUT, human)
         trained = TrainedArms(plan, store, rows, stop, crew)
         made: dict[str, ArmOutcome] = {}
@@ -173,20 +173,32 @@ def _resolved(plan: Plan, folder: Path) -> dict[str, Any]:
     return {**top, "arms": arms}
 
 
-def _warnings(plan: Plan, human: HumanRows) -> list[str]:
-    from augtune.curation.contamination import contaminated_human
-
-    found = []
-    shared = contaminated_human(human.train, human.test)
-    if shared:
-        found.append(
-            f"{len(shared)} of {len(human.train)} human training rows repeat a test row, so every arm has seen it "
-            f"(first: {shared[0].train_id} is {shared[0].evaluation_id}); scores are too high by what that is worth."
-        )
-    fewest = min(human.test.counts().items(), key=lambda item: item[1])
+def _warnings(plan: Plan, source: HumanSource) -> list[str]:
+    """Return what makes the scores doubtful before anything is trained."""
+    found = _leaks(plan, source)
+    fewest = min(source.of().test.counts().items(), key=lambda item: item[1])
     if fewest[1] < 10:
         found.append(f"The test set has {fewest[1]} rows of {fewest[0]!r}; its scores say little.")
     return found
+
+
+def _leaks(plan: Plan, source: HumanSource) -> list[str]:
+    """Return a warning for each draw of training rows that has test rows in it, with the arms that it is of."""
+    from augtune.curation.contamination import leak_told
+
+    arms: dict[str, list[str]] = {}
+    for arm in plan.arms:
+        arms.setdefault(arm.human or plan.experiment.data.train, []).append(arm.name)
+    seeds = list(dict.fromkeys(trial.data_seed for trial in plan.experiment.all_trials))
+    found = []
+    for sample, names in arms.items():
+        told = ", ".join(map(repr, names))
+        who = "every arm has" if len(arms) == 1 else f"arm {told} has" if len(names) == 1 else f"arms {told} have"
+        for seed in seeds:
+            rows = source.of(sample, seed)
+            which = "" if len(seeds) == 1 else f" of data seed {seed}"
+            found.append(leak_told(rows.train, rows.test, who=who, which=which))
+    return [sentence for sentence in found if sentence is not None]
 
 
 def _shortfalls(outcomes: Sequence[ArmOutcome]) -> list[str]:

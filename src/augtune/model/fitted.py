@@ -15,7 +15,7 @@ from augtune.core.dataset import Dataset
 from augtune.core.decision import Decision
 from augtune.core.encoders import CARRIED
 from augtune.core.errors import DataError
-from augtune.core.fingerprint import fingerprint
+from augtune.core.fingerprint import fingerprint, text_marks
 from augtune.core.labels import Labels
 from augtune.core.tables import Predictions, Weights
 from augtune.model.batching import encode
@@ -127,6 +127,12 @@ class Fitted:
         if self.temperature != 1.0:
             about["temperature"] = self.temperature
         return fingerprint(about)
+
+    def known(self, rows: Dataset) -> tuple[int, ...]:
+        """Return the positions of the rows whose texts it was trained on; none where that is not known."""
+        seen = frozenset(self.seen)
+        marks = text_marks(rows.texts, rows.text_pairs) if seen else []
+        return tuple(i for i, mark in enumerate(marks) if mark in seen)
 
     def predict(
         self, rows: Dataset | Sequence[str] | Sequence[tuple[str, str]], *, batch_size: int = PREDICT_BATCH

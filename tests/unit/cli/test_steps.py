@@ -174,6 +174,24 @@ def test_fit_says_that_validation_rows_are_not_used(files, tiny_encoder, capsys)
     assert "trained on 8 human rows" in out
 
 
+@pytest.mark.parametrize("recipe", [[], ["--recipe", "vanilla"]])
+def test_fit_warns_of_test_rows_it_was_trained_on(recipe, files, tiny_encoder, capsys):
+    fit = ["fit", "train.csv", "--label", "label", "--encoder", tiny_encoder, "--steps", "2", "--out", "m", *recipe]
+    fit += [] if recipe else ["--time", "0.001"]
+    warning = (
+        "8 of 8 human training rows repeat a test row, so the model has seen it (first: train-0000 is train-0000); "
+        "scores are too high by what that is worth."
+    )
+    assert main([*fit, "--test", "train.csv"]) == 0
+    out = capsys.readouterr().out
+    assert out.count(warning) == 1
+    assert f"\nwarning: {warning}\n" in out
+    assert warning in (files / "m" / "README.md").read_text(encoding="utf-8")
+    assert recipe or warning in (files / "m" / "decision.html").read_text(encoding="utf-8")
+    assert main([*fit, "--test", "test.csv"]) == 0
+    assert "repeat a test row" not in capsys.readouterr().out
+
+
 def test_fit_refuses_a_test_file_with_another_label(files, tiny_encoder, capsys):
     with open("other.csv", "w", encoding="utf-8") as stream:
         stream.write("text,label\na great film,good\na film,fine\n")

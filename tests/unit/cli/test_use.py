@@ -133,14 +133,40 @@ def test_evaluate_of_a_model_trained_on_a_view_takes_the_view(model, tiny_encode
     assert run(capsys, "evaluate", "viewed", "test.jsonl", "--view", view).startswith("12 rows, 2 labels")
 
 
-def test_calibrate_keeps_the_temperature_in_the_model(model, fitted, capsys):
-    told = run(capsys, "calibrate", "model", "test.jsonl", "--out", "sober")
+@pytest.fixture
+def unseen(model):
+    """A file of rows that the model was not trained on."""
+    rows = [{"text": f"{row.text} today", "label": row.label} for row in human_rows(12, name="t")]
+    path = model.parent / "new.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_rows_the_model_was_trained_on_are_told_and_no_calibration_is_made_of_them(model, fitted, unseen, capsys):
+    assert main(["evaluate", "model", "test.jsonl"]) == 0
+    assert capsys.readouterr().err == (
+        "warning: test.jsonl: the model was trained on 12 of the 12 rows (first: train-0000 'the film was  bad film'); "
+        "scores are too high by what that is worth\n"
+    )
+    assert main(["evaluate", "model", "new.jsonl"]) == 0
+    assert capsys.readouterr().err == ""
+    told = run(capsys, "calibrate", "model", "test.jsonl", code=2)
+    assert "was trained on 12 of these 12 rows" in told
+    assert Fitted.load("model").fingerprint == fitted.fingerprint
+    with unseen.open("a") as stream:
+        stream.write(json.dumps({"text": human_rows(1).texts[0], "label": "negative"}) + "\n")
+    assert main(["calibrate", "model", "new.jsonl"]) == 0
+    assert capsys.readouterr().err == "warning: new.jsonl: the model was trained on 1 of the 13 rows\n"
+
+
+def test_calibrate_keeps_the_temperature_in_the_model(model, fitted, unseen, capsys):
+    told = run(capsys, "calibrate", "model", "new.jsonl", "--out", "sober")
     assert told.startswith("12 rows: temperature ")
     assert told.endswith("saved: sober\n")
     made = Fitted.load("sober")
     assert made.temperature != 1.0
     assert Fitted.load("model").fingerprint == fitted.fingerprint
-    run(capsys, "calibrate", "model", "test.jsonl")
+    run(capsys, "calibrate", "model", "new.jsonl")
     assert Fitted.load("model").fingerprint == made.fingerprint
 
 
@@ -165,12 +191,12 @@ BAD = {
         "error: --abstain-below: expected a confidence from 0 to 1, got 70\n",
     ),
     "threshold of evaluate": (
-        ["evaluate", "model", "test.jsonl", "--abstain-below", "-1"],
+        ["evaluate", "model", "new.jsonl", "--abstain-below", "-1"],
         "error: --abstain-below: expected a confidence from 0 to 1, got -1\n",
     ),
     "nothing answered": (
-        ["evaluate", "model", "test.jsonl", "--abstain-below", "1"],
-        "error: tiny-encoder0 · vanilla · 12 steps on test.jsonl: none of the 12 rows is answered, so there is nothing "
+        ["evaluate", "model", "new.jsonl", "--abstain-below", "1"],
+        "error: tiny-encoder0 · vanilla · 12 steps on new.jsonl: none of the 12 rows is answered, so there is nothing "
         "to measure.\n  Abstain below a lower confidence; --coverage shows which are worth what.\n",
     ),
     "model without rows": (
@@ -206,7 +232,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_gets_one_clear_message(case, model, capsys):
+def test_bad_input_gets_one_clear_message(case, model, unseen, capsys):
     folder = model.parent
     (folder / "gap.txt").write_text("a film\n\na day\n")
     (folder / "empty.txt").write_text("")

@@ -28,6 +28,7 @@ def noisy():
         else row
         for i, row in enumerate(human_rows(40, name="noisy"))
     ]
+    rows = [replace(row, text=f"{row.text} today") for row in rows]  # no text it was trained on
     return HumanDataset.from_examples(rows, human_rows(2).labels, name="noisy")
 
 
@@ -67,6 +68,22 @@ def test_what_was_done_is_told(fitted, noisy):
     told = repr(made)
     assert told.startswith(f"temperature {made.temperature.value:.2f} · NLL {made.temperature.nll_before:.3f} → ")
     assert told.endswith(f" · ECE {made.ece_before:.3f} → {made.ece_after:.3f}")
+
+
+def test_rows_it_was_trained_on_are_refused_and_a_tenth_is_let_through(fitted, noisy):
+    own = human_rows(16)
+    with pytest.raises(DataError) as refused:
+        calibrate(fitted, own)
+    assert str(refused.value) == (
+        "human: calibrate: tiny-encoder0 · vanilla · 20 steps was trained on 16 of these 16 rows, the first is human-000 "
+        "'the film was  bad film'; it is surer of them than of new rows, and its confidence would come out too high.\n"
+        "  Give human rows it was not trained on; up to 10% of them may be."
+    )
+    mixed = [HumanDataset.from_examples([*noisy, *list(own)[:n]], own.labels, name="mixed") for n in (4, 5)]
+    assert calibrate(fitted, mixed[0]).known == 4
+    with pytest.raises(DataError, match=r"was trained on 5 of these 45 rows"):
+        calibrate(fitted, mixed[1])
+    assert calibrate(replace(fitted, seen=()), own).known == 0  # it does not say what it was trained on
 
 
 def test_rows_that_do_not_fit_are_refused(fitted, noisy):
