@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from augtune.cli.abstaining import answers_of, as_written
+from augtune.cli.agreeing import check_labels
 from augtune.cli.matching import OTHERWISE, TRUE_COLUMNS, ids_of, match_by
 from augtune.cli.tasks import LabelOptions
 from augtune.core.errors import DataError
@@ -227,7 +228,8 @@ def matched(
             their order.
 
     Raises:
-        DataError: If a column is missing, a row has no prediction or rows do not correspond.
+        DataError: If a column is missing, a row has no prediction, rows do not correspond, or a file predicts no label
+            of the truth.
     """
     from augtune.core.dataset import HumanDataset
     from augtune.core.rows import examples_of
@@ -242,6 +244,9 @@ def matched(
     columns = [_column(table, predicted, PREDICTED_COLUMNS, "--predicted") for _, table in read]
     given = [answers_of(table, own, _probability_column(table)) for own, (_, table) in zip(columns, read, strict=True)]
     answers = [told.values(table, own) for own, (table, _) in zip(columns, given, strict=True)]
+    if told.order is None:
+        for (table, _), values in zip(given, answers, strict=True):
+            check_labels(base, true, table, values)
     labels = told.labels([*true, *(value for values in answers for value in values)])
     by = tuple(match_by(base, table, true, told, match) for _, table in read)
     ids = {key: ids_of(base, key) for key in set(by)}

@@ -184,5 +184,7 @@ def curve_of(
     right = (before * true).sum(axis=0) + np.concatenate([zero, np.cumsum((after - before) * true, axis=0)])
     rising = confidence[order]
     cuts = np.concatenate([[0], np.flatnonzero(np.diff(rising)) + 1, [len(rising)]]).astype(np.int64)
-    values = metric.of_counts(right[cuts], predicted[cuts], np.broadcast_to(true.sum(axis=0), (len(cuts), classes)))
+    there = np.broadcast_to(true.sum(axis=0), (len(cuts), classes))
+    sums = np.concatenate([right[cuts], predicted[cuts], there], axis=1)
+    values = metric.of_part(sums, sums)
     return Curve(metric.kind, len(rising), rising[cuts[:-1]], cuts / len(rising), values, usd_per_call)

@@ -104,9 +104,21 @@ class Metric(Settings):
         """Return the metric of each set of sums: ``(..., C)`` to ``(...)``."""
         raise NotImplementedError
 
+    def of_part(self, sums: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        """Return the metric of each set of sums, given those of all the rows that these are drawn from.
+
+        It is ``of``, but for metrics that ask of all rows which labels there are to count.
+
+        Args:
+            sums: ``(..., C)``.
+            whole: The same over all rows, ``(C,)`` or as many leading dimensions as can be matched.
+        """
+        return self.of(sums)
+
     def value(self, probabilities: np.ndarray, truth: np.ndarray) -> float:
         """Return the metric over all rows."""
-        return float(self.of(self.row_sums(probabilities, truth).sum(axis=0)))
+        sums = self.row_sums(probabilities, truth).sum(axis=0)
+        return float(self.of_part(sums, sums))
 
     def scorer(self, probabilities: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Return a function from how often each row counts, ``(R, N)``, to the metric each time, ``(R,)``."""
@@ -126,8 +138,7 @@ class CountMetric(Metric):
 
     def of(self, sums: np.ndarray) -> np.ndarray:
         """Return the metric of each set of counts, ``(..., 3K)`` to ``(...)``."""
-        counts = sums.reshape(*sums.shape[:-1], 3, -1)
-        return self.of_counts(counts[..., 0, :], counts[..., 1, :], counts[..., 2, :])
+        return self.of_counts(*_by_class(sums))
 
     def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return the metric from counts per class, each ``(..., K)``: predicted right, predicted, true."""
@@ -199,7 +210,7 @@ class MicroF1(CountMetric):
 
 
 class MacroF1(CountMetric):
-    """Mean over all labels of F1; a label that is neither true nor predicted anywhere scores 0."""
+    """Mean of F1 over the labels that are true or predicted somewhere in the rows measured, as in scikit-learn."""
 
     kind: ClassVar[str] = "macro_f1"
     title: ClassVar[str] = "macro-F1"
@@ -207,8 +218,18 @@ class MacroF1(CountMetric):
     tasks: ClassVar[tuple[TaskName, ...]] = EVERY
 
     def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-        """Return the mean of 2 right / (predicted + true)."""
+        """Return the mean of 2 right / (predicted + true) over all labels, 0 where nothing is true or predicted."""
         return np.asarray(ratio(2 * right, predicted + true).mean(axis=-1))
+
+    def of_part(self, sums: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        """Return the mean over the labels that all rows have or are predicted to have."""
+        right, predicted, true = _by_class(sums)
+        _, said, there = _by_class(whole)
+        counted = (said + there) > 0
+        if counted.all():
+            return self.of_counts(right, predicted, true)
+        found = ratio(2 * right, predicted + true) * counted
+        return ratio(found.sum(axis=-1), counted.sum(axis=-1))
 
 
 class WeightedF1(CountMetric):
@@ -348,6 +369,12 @@ def metrics_of(wanted: Sequence[str | Mapping[str, Any] | Metric], *, where: str
         if keys.count(key) > 1:
             raise SettingsError(f"{where}: {key} is named twice")
     return metrics
+
+
+def _by_class(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return counts per class, each ``(..., K)``, of sums ``(..., 3K)``: predicted right, predicted, true."""
+    counts = sums.reshape(*sums.shape[:-1], 3, -1)
+    return counts[..., 0, :], counts[..., 1, :], counts[..., 2, :]
 
 
 def confidence_bins(confidence: np.ndarray, bins: int) -> np.ndarray:

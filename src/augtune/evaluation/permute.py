@@ -115,7 +115,8 @@ def _of_sums(
 
     def statistic(swaps: np.ndarray) -> np.ndarray:
         shift = (swaps @ moved).reshape(len(swaps), runs, width)
-        return np.asarray((metric.of(totals[0] + shift) - metric.of(totals[1] - shift)).mean(axis=1))
+        first, second = totals[0] + shift, totals[1] - shift
+        return np.asarray((metric.of_part(first, first) - metric.of_part(second, second)).mean(axis=1))
 
     return counts[moves], statistic
 

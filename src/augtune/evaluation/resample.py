@@ -107,12 +107,14 @@ def _resample(
     """Return ``(R, M)`` per metric; the metrics of a family sum the same over rows."""
     _, first, kind_of_row = np.unique(kinds, return_index=True, return_inverse=True)
     sums = [_table(family[0], probabilities[:, first], truth[first]) for family in families]
+    counts = np.bincount(kind_of_row, minlength=len(first)).astype(np.float64)
+    wholes = [(counts @ by_kind).reshape(len(probabilities), -1) for by_kind in sums]
     values = {metric.key: np.empty((chance.resamples, len(probabilities))) for fam in families for metric in fam}
     for part, drawn in _draws(kind_of_row, len(first), chance):
-        for family, by_kind in zip(families, sums, strict=True):
+        for family, by_kind, whole in zip(families, sums, wholes, strict=True):
             totals = (drawn @ by_kind).reshape(len(drawn), len(probabilities), -1)
             for metric in family:
-                values[metric.key][part] = metric.of(totals)
+                values[metric.key][part] = metric.of_part(totals, whole)
     return values
 
 

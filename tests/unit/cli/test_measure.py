@@ -165,6 +165,57 @@ def test_predictions_that_do_not_fit_are_refused(columns, told, truth, tmp_path,
         assert (code, err) == (2, f"error: {told.format(p=path, t=truth)}\n")
 
 
+def test_a_label_that_the_truth_never_has_counts_in_the_file_that_predicts_it(tmp_path, capsys):
+    true = ["yes", "no"] * 20
+    truth = write_csv(tmp_path / "test.csv", id=range(40), label=true)
+    new = write_csv(tmp_path / "new.csv", id=range(40), predicted=true)
+    old = write_csv(tmp_path / "old.csv", id=range(40), predicted=["unsure", *true[1:]])
+    target = tmp_path / "c.json"
+    assert main(["compare", truth, f"old={old}", f"new={new}", "--json", str(target)]) == 0
+    assert capsys.readouterr().err == (
+        f"warning: {old}: predicts 'unsure' (1 row), which no row of {truth} has: such a row is wrong, and such a label "
+        "counts 0 in this file's macro averages\n"
+    )
+    arms = json.loads(target.read_text())["arms"]
+    assert arms["new"]["mean"]["macro_f1"] == 1
+    assert arms["new"]["interval"]["macro_f1"] == [1, 1]
+    assert arms["old"]["mean"]["macro_f1"] == pytest.approx((38 / 39 + 1 + 0) / 3)  # as scikit-learn has it
+    low, high = arms["old"]["interval"]["macro_f1"]
+    assert low < arms["old"]["mean"]["macro_f1"] < high
+
+
+def test_a_subset_counts_the_labels_it_has(tmp_path, capsys):
+    columns = {"id": range(30), "label": ["a", "b", "c"] * 10, "part": ["x", "x", "y"] * 10}
+    truth = write_csv(tmp_path / "test.csv", **columns)
+    files = [f"{name}={write_csv(tmp_path / f'{name}.csv', id=range(30), predicted=columns['label'])}" for name in "mn"]
+    wrong = ["b", "b", "c", *columns["label"][3:]]
+    files.append(f"poor={write_csv(tmp_path / 'poor.csv', id=range(30), predicted=wrong)}")
+    target = tmp_path / "c.json"
+    arguments = ["--subset", "part", "--metric", "macro_f1", "--json", str(target)]
+    assert main(["compare", truth, *files, *arguments]) == 0
+    subset = next(one for one in json.loads(target.read_text())["subsets"] if one["value"] == "x")
+    difference = next(one["difference"] for one in subset["comparisons"] if one["arm"] == "poor")
+    assert difference == pytest.approx((18 / 19 + 20 / 21) / 2 - 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("0", "0 and 0.0 are the same number and other labels; write both files alike."),
+        ("high", "Name the columns with --label and --predicted, or all labels there are with --labels A,B,..."),
+    ],
+)
+def test_predictions_without_any_label_of_the_truth_are_refused(said, hint, tmp_path, capsys):
+    truth = write_csv(tmp_path / "test.csv", id=range(4), label=["0.0", "1.0"] * 2)
+    path = write_csv(tmp_path / "p.csv", id=range(4), predicted=[said] * 4)
+    assert main(["evaluate", path, truth]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {path}: predicts '{said}' and never a label of {truth}, which has '0.0', '1.0': no row can be right.\n"
+        f"  {hint}\n"
+    )
+    assert main(["evaluate", path, truth, "--labels", f"{said},0.0,1.0"]) == 0
+
+
 def test_metric_of_probabilities_needs_them(truth, tmp_path, capsys):
     path = write_csv(tmp_path / "p.csv", index=range(6), pred=GOOD)
     assert main(["evaluate", path, truth, "--metric", "ece"]) == 2
