@@ -68,12 +68,14 @@ def compare(
     Example: augtune compare test.csv old=old.jsonl new=new.jsonl --subset source --json compared.json
     """
     from augtune.cli import compared
+    from augtune.cli.agreeing import Asked
     from augtune.cli.inputs import matched
     from augtune.core.files import atomic_write, write_json
 
     told = LabelOptions(task, separator, order)
     files = [_named(text) for text in predictions]
-    found = matched(truth, files, label=label, predicted=predicted, told=told, match=match)
+    columns = {"label": label, "predicted": predicted, "match": match}
+    found = matched(truth, files, columns, told=told, asked=Asked.of(metrics))
     check_metrics(metrics, found)
     asked = {"metrics": metrics, "baseline": baseline, "correction": correction, "resamples": resamples}
     asking = _Asking(found, asked, tuple(tests or ()), seed, train_rows)

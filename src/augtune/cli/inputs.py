@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from augtune.cli.abstaining import answers_of, as_written
-from augtune.cli.agreeing import check_labels
+from augtune.cli.agreeing import Asked, Said, check_labels, settled
 from augtune.cli.matching import OTHERWISE, TRUE_COLUMNS, ids_of, match_by
 from augtune.cli.tasks import LabelOptions
 from augtune.core.errors import DataError
@@ -175,7 +175,7 @@ class Matched:
         truth: The rows' labels; their texts play no part.
         predictions: Per name, one per file given for it.
         by: Per file, how its rows were matched.
-        has_probabilities: Whether every file has them.
+        has_probabilities: Whether every file has them, and they say what its labels say.
         table: The file of the truth, as it was read.
         abstained: Per file, ids of the rows it leaves unanswered; in ``predictions`` they have their most probable
             label.
@@ -210,26 +210,25 @@ class Matched:
 def matched(
     truth: Path,
     files: Sequence[tuple[str, Path]],
+    columns: Mapping[str, str | None],
     *,
-    label: str | None = None,
-    predicted: str | None = None,
     told: LabelOptions | None = None,
-    match: str | None = None,
+    asked: Asked | None = None,
 ) -> Matched:
     """Return the labels of a file and the predictions of others, row by row.
 
     Args:
         truth: File with the true labels.
         files: Name and file of each set of predictions; a name may stand several times, once per seed.
-        label: Column of the true label, found by its usual names if None.
-        predicted: Column of the predicted label, likewise.
+        columns: ``label`` and ``predicted``, columns of the true and the predicted label, found by their usual names if
+            None; ``match``, the column that rows are matched by, or ``order``; None: ``id`` or ``index`` if both files
+            have it, else their order.
         told: What the command line says of labels; lists of labels in the file tell by themselves.
-        match: The column that rows are matched by, or ``order``; None: ``id`` or ``index`` if both files have it, else
-            their order.
+        asked: What is asked of the predictions.
 
     Raises:
-        DataError: If a column is missing, a row has no prediction, rows do not correspond, or a file predicts no label
-            of the truth.
+        DataError: If a column is missing, a row has no prediction, rows do not correspond, a file predicts no label of
+            the truth, or its probabilities contradict its labels.
     """
     from augtune.core.dataset import HumanDataset
     from augtune.core.rows import examples_of
@@ -237,18 +236,18 @@ def matched(
     from augtune.data.columns import LABEL_NAMES
 
     base = tables.read(truth)
-    column = _column(base, label, (*TRUE_COLUMNS, *LABEL_NAMES), "--label")
+    column = _column(base, columns["label"], (*TRUE_COLUMNS, *LABEL_NAMES), "--label")
     told = (told or LabelOptions()).seen(base, column)
     true = told.values(base, column)
     read = [(name, as_written(tables.read(path))) for name, path in files]
-    columns = [_column(table, predicted, PREDICTED_COLUMNS, "--predicted") for _, table in read]
-    given = [answers_of(table, own, _probability_column(table)) for own, (_, table) in zip(columns, read, strict=True)]
-    answers = [told.values(table, own) for own, (table, _) in zip(columns, given, strict=True)]
+    own = [_column(table, columns["predicted"], PREDICTED_COLUMNS, "--predicted") for _, table in read]
+    given = [answers_of(table, name, _probability_column(table)) for name, (_, table) in zip(own, read, strict=True)]
+    answers = [told.values(table, name) for name, (table, _) in zip(own, given, strict=True)]
     if told.order is None:
         for (table, _), values in zip(given, answers, strict=True):
             check_labels(base, true, table, values)
     labels = told.labels([*true, *(value for values in answers for value in values)])
-    by = tuple(match_by(base, table, true, told, match) for _, table in read)
+    by = tuple(match_by(base, table, true, told, columns["match"]) for _, table in read)
     ids = {key: ids_of(base, key) for key in set(by)}
     rows = [
         replace(row, id=f"row-{i}")
@@ -256,23 +255,29 @@ def matched(
     ]
     place = {key: {value: f"row-{i}" for i, value in enumerate(values)} for key, values in ids.items()}
     made: dict[str, list[Predictions]] = {}
-    for (name, table), values, key in zip(read, answers, by, strict=True):
-        made.setdefault(name, []).append(_predictions(name, table, values, labels, (key, place[key])))
+    soft = []
+    for (name, table), said_in, values, (_, left), key in zip(read, own, answers, given, by, strict=True):
+        found = _predictions(name, table, values, labels, (key, place[key]))
+        row_of = {place[key][one]: i for i, one in enumerate(_ids(table, key)) if one in place[key]}
+        said = Said(table, said_in, _probability_column(table), values, left, row_of)
+        found, has_probabilities = settled(found, said, asked or Asked())
+        made.setdefault(name, []).append(found)
+        soft.append(has_probabilities)
     return Matched(
         HumanDataset.from_examples(rows, labels, name=truth.stem),
         {name: tuple(found) for name, found in made.items()},
         tuple(
             f"{table.source}: rows matched by {repr(key) if key else 'their order'}"
-            + ("" if key or match else " (no id or index in both files)")
+            + ("" if key or columns["match"] else " (no id or index in both files)")
             for (_, table), key in zip(read, by, strict=True)
         ),
-        all(_probability_column(table) is not None for _, table in read),
+        all(soft),
         base,
         tuple(
             frozenset(
-                place[key][own]
-                for own, is_left in zip(ids_of(table, key), left, strict=True)
-                if is_left and own in place[key]
+                place[key][one]
+                for one, is_left in zip(ids_of(table, key), left, strict=True)
+                if is_left and one in place[key]
             )
             for (table, left), key in zip(given, by, strict=True)
         ),

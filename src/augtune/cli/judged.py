@@ -108,6 +108,7 @@ def judged_file(
     *,
     told: LabelOptions,
     metrics: Sequence[str],
+    options: Sequence[str] = (),
 ) -> Judged:
     """Return the predictions of a file with the labels of another, or its own.
 
@@ -117,14 +118,15 @@ def judged_file(
         columns: ``label`` and ``predicted``, found by their usual names if None, and what rows are to be matched by.
         told: What the command line says of labels.
         metrics: What is to be measured.
+        options: Options given that look at probabilities, too.
     """
+    from augtune.cli.agreeing import Asked
     from augtune.cli.inputs import matched
     from augtune.cli.matching import ORDER
 
     own = [(predictions.stem, predictions)]
-    match = ORDER if truth is None else columns["match"]  # rows of one file need no ids
-    names = {"label": columns["label"], "predicted": columns["predicted"]}
-    found = matched(truth or predictions, own, **names, told=told, match=match)
+    names = columns if truth is not None else {**columns, "match": ORDER}  # rows of one file need no ids
+    found = matched(truth or predictions, own, names, told=told, asked=Asked.of(metrics, *options))
     check_metrics(metrics, found)
     made = found.predictions[predictions.stem][0]
     return Judged(made, found.truth, found.by[0], found.abstained[0], found.has_probabilities)

@@ -67,12 +67,14 @@ def evaluate(
         judged = judged_model(predictions, truth, columns, told=told, view=view)
     else:
         named = {"label": label, "predicted": predicted, "match": match}
-        judged = judged_file(predictions, truth, named, told=told, metrics=metrics)
+        options = {"--abstain-below": abstain_below is not None, "--coverage": coverage}
+        soft = [option for option, is_given in options.items() if is_given]
+        judged = judged_file(predictions, truth, named, told=told, metrics=metrics, options=soft)
     judged = judged.abstaining(abstain_below)
     scores = measure(judged.predictions, judged.answered, metrics)
     print(f"{len(judged.truth)} rows, {len(judged.truth.labels)} labels · {judged.by}\n")
     print("\n".join([*judged.told(), _score_lines(scores)]))
-    selective = judged.selective() if coverage or judged.left else None
+    selective = judged.selective() if coverage or (judged.left and judged.has_confidence) else None
     if selective is not None:
         print(f"\n{coverage_lines(selective)}")
     if json is not None:

@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 
 import pytest
 
@@ -214,6 +215,56 @@ def test_predictions_without_any_label_of_the_truth_are_refused(said, hint, tmp_
         f"  {hint}\n"
     )
     assert main(["evaluate", path, truth, "--labels", f"{said},0.0,1.0"]) == 0
+
+
+@pytest.fixture
+def thresholded(tmp_path):
+    """Predictions of a threshold of 0.3: always right, though ``no`` is the more probable label of every row."""
+    rows = [{"id": i, "label": "yes" if i % 2 else "no"} for i in range(40)]
+    for row in rows:
+        yes = 0.4 if row["label"] == "yes" else 0.2
+        row |= {"predicted": row["label"], "probs": {"yes": yes, "no": 1 - yes}}
+    return write_jsonl(tmp_path / "p.jsonl", rows)
+
+
+DIFFER = "line 2: 'predicted' is 'yes' and the most probable label of 'probs' is 'no' (20 of 40 rows differ)"
+
+
+def test_metrics_of_labels_are_those_of_the_predicted_column(thresholded, tmp_path, capsys):
+    target = tmp_path / "s.json"
+    assert main(["evaluate", thresholded, "--predicted", "predicted", "--json", str(target)]) == 0
+    assert capsys.readouterr().err == f"warning: {thresholded}: {DIFFER}; measured is 'predicted'\n"
+    scores = json.loads(target.read_text())
+    assert (scores["accuracy"], scores["macro_f1"], scores["per_class"]["yes"]["recall"]) == (1, 1, 1)
+    assert main(["compare", thresholded, f"a={thresholded}", "--json", str(target)]) == 0
+    assert json.loads(target.read_text())["arms"]["a"]["mean"]["accuracy"] == 1
+    capsys.readouterr()
+    assert main(["evaluate", thresholded, "--metric", "nll", "--json", str(target)]) == 0
+    assert capsys.readouterr().err == f"warning: {thresholded}: {DIFFER}; measured is 'probs'\n"
+    assert json.loads(target.read_text())["nll"] == pytest.approx(-(math.log(0.4) + math.log(0.8)) / 2)
+
+
+@pytest.mark.parametrize("option", ["--metric nll", "--coverage"])
+def test_labels_and_probabilities_that_contradict_each_other_are_not_measured_together(option, thresholded, capsys):
+    assert main(["evaluate", thresholded, "--metric", "accuracy", *option.split()]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {thresholded}: {DIFFER}: --metric accuracy, {option} would not be about the same predictions.\n"
+        f"  Ask apart for what 'predicted' is worth (--metric accuracy) and what 'probs' is ({option}).\n"
+    )
+
+
+def test_a_list_of_probabilities_in_another_order_is_refused(tmp_path, capsys):
+    rows = [
+        {"id": i, "label": "pos" if i % 2 else "neg", "probs": [0.9, 0.1] if i % 2 else [0.2, 0.8]} for i in range(9)
+    ]
+    path = write_jsonl(tmp_path / "p.jsonl", [{**row, "predicted": row["label"]} for row in rows])
+    assert main(["evaluate", path]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {path}: 'probs' is a list of probabilities, expected in the order neg, pos; but the most probable label "
+        "is then the predicted one in 0 of 9 rows, and in 9 in the order pos, neg.\n"
+        "  Write the probabilities as objects, {label: probability}, or name the order with --labels A,B,...\n"
+    )
+    assert main(["evaluate", path, "--labels", "pos,neg", "--metric", "nll", "--metric", "accuracy"]) == 0
 
 
 def test_metric_of_probabilities_needs_them(truth, tmp_path, capsys):
