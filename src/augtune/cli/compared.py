@@ -174,7 +174,10 @@ def _words(result: Compared) -> Iterable[str]:
     if found:
         limits = ", ".join(_limit(metric, values) for metric, values in found.items())
         yield f"These {len(result.truth)} rows cannot be trusted to show a difference under {limits} (power 80%)."
-    for test, smallest in {one.test: one.smallest_p for one in result.comparisons}.items():
+    reach: dict[str, float] = {}
+    for one in result.comparisons:
+        reach[one.test] = min(one.smallest_p, reach.get(one.test, 1.0))
+    for test, smallest in reach.items():
         if smallest > 0.05:
             yield f"{test} could not give a p under {smallest:.2g} here, however large the difference."
 

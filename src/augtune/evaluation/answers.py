@@ -20,7 +20,7 @@ from augtune.core.errors import DataError
 from augtune.core.rows import check_human
 from augtune.core.tables import Predictions
 
-__all__ = ["Marked", "aligned", "marked", "right", "row_kinds", "truth_of"]
+__all__ = ["Marked", "aligned", "decided", "marked", "right", "row_kinds", "truth_of"]
 
 
 class Marked(NamedTuple):
@@ -70,6 +70,16 @@ def marked(answers: np.ndarray, truth: np.ndarray) -> Marked:
         return Marked(answers[:, truth.shape[1] :], truth)
     one_hot = np.eye(answers.shape[1])
     return Marked(one_hot[answers.argmax(axis=1)], one_hot[truth])
+
+
+def decided(answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the predicted label of each row, ``(..., N, 1)``; of several labels, ones and zeros ``(..., N, K)``.
+
+    Args:
+        answers: ``(..., N, K)`` or ``(..., N, 2K)``.
+        truth: ``(N,)`` or ``(N, K)``.
+    """
+    return answers[..., truth.shape[1] :] if truth.ndim == 2 else answers.argmax(axis=-1)[..., None]
 
 
 def right(answers: np.ndarray, truth: np.ndarray) -> np.ndarray:

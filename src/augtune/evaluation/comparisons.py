@@ -147,7 +147,6 @@ def compare(
     if tester.kind != bootstrap.kind:
         own = tester.p_values(pair)
         found, tests = {**found, **own}, {**tests, **dict.fromkeys(own, tester)}
-    smallest = {test.kind: test.smallest_p(pair) for test in {one.kind: one for one in tests.values()}.values()}
     return tuple(
         Comparison(
             arm=arm.name,
@@ -159,7 +158,7 @@ def compare(
             test=tests[metric.key].kind,
             higher_is_better=metric.higher_is_better,
             detectable=smallest_seen(pair.resampled[metric.key]),
-            smallest_p=smallest[tests[metric.key].kind],
+            smallest_p=tests[metric.key].smallest_p(pair, metric),
             effects=_effects(pair, metric),
             resampled=pair.resampled[metric.key],
         )

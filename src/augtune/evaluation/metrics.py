@@ -19,7 +19,7 @@ from augtune.core.labels import Labels
 from augtune.core.settings import Settings
 from augtune.core.task import TaskName, unfit
 from augtune.evaluation import METRICS
-from augtune.evaluation.answers import marked, right
+from augtune.evaluation.answers import decided, marked, right
 
 __all__ = [
     "BY_TASK",
@@ -100,6 +100,15 @@ class Metric(Settings):
         """
         raise NotImplementedError
 
+    def looks_at(self, answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return what of runs' answers it depends on, ``(M, N, ...)``: rows in which two agree there are alike to it.
+
+        Args:
+            answers: ``(M, N, K)`` or ``(M, N, 2K)``.
+            truth: As for ``row_sums``.
+        """
+        return answers if self.needs_probabilities else decided(answers, truth)
+
     def of(self, sums: np.ndarray) -> np.ndarray:
         """Return the metric of each set of sums: ``(..., C)`` to ``(...)``."""
         raise NotImplementedError
@@ -156,6 +165,10 @@ class Accuracy(CountMetric):
         """Return itself, or where a row may have several labels, the share of rows with exactly the right ones."""
         return SubsetAccuracy() if labels.has_many else self
 
+    def looks_at(self, answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return whether rows are right, ``(M, N)``."""
+        return right(answers, truth)
+
     def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return rows predicted right over rows."""
         return ratio(right.sum(axis=-1), true.sum(axis=-1))
@@ -172,6 +185,10 @@ class SubsetAccuracy(Metric):
     def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Return ``(N, 2)``: 1 if the row is right, and 1."""
         return np.stack([right(probabilities, truth), np.ones(len(truth))], axis=1)
+
+    def looks_at(self, answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return whether rows are right, ``(M, N)``."""
+        return right(answers, truth)
 
     def of(self, sums: np.ndarray) -> np.ndarray:
         """Return the mean."""
@@ -272,6 +289,11 @@ class ClassF1(CountMetric):
     def key(self) -> str:
         """``F1 of LABEL``."""
         return f"F1 of {self.label}"
+
+    def looks_at(self, answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return whether the label is predicted, ``(M, N)``."""
+        said = decided(answers, truth)
+        return said[..., self.column] if truth.ndim == 2 else said[..., 0] == self.column
 
     def of_counts(self, right: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         """Return 2 right / (predicted + true) of the label."""

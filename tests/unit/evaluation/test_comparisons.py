@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from augtune.core.errors import DataError, SettingsError
+from augtune.core.tables import Predictions
 from augtune.evaluation.comparisons import Runs, adjusted, compare, compare_all, compare_classes, compare_subsets
 from augtune.evaluation.scores import evaluate
 from augtune.evaluation.settings import EvaluateSettings
@@ -79,6 +80,28 @@ def test_mcnemar_is_about_accuracy_and_compares_ensembles(make_truth, make_runs)
     )
     assert [one.test for one in found] == ["paired_bootstrap", "mcnemar"]
     assert found[1].p == mcnemar(truth, mean_predictions(arm), mean_predictions(base)).p
+
+
+@pytest.mark.parametrize(("apart", "smallest"), [(1, 1), (2, 0.5), (5, 2 / 2**5)])
+@pytest.mark.parametrize("runs", [(1, 1), (2, 2), (2, 3)])
+def test_few_rows_that_differ_cannot_be_more_than_as_many_tosses_of_a_coin(apart, smallest, runs, make_truth):
+    truth = make_truth([0, 1, 2, 0, 1, 2, 0], 3)
+    good = np.eye(3)[truth.label_indices]
+    poor = good.copy()
+    poor[:apart] = np.eye(3)[(truth.label_indices[:apart] + 1) % 3]
+    sure = [Predictions(truth.ids, table, truth.labels) for table in (good, poor)]
+    arm, base = (Runs(name, (one,) * n) for name, one, n in zip(("arm", "base"), sure, runs, strict=True))
+    for test in ("paired_bootstrap", "permutation"):
+        found = compare(truth, arm, base, EvaluateSettings(test=test, metrics=["accuracy", "macro_f1", "brier"]))
+        assert [one.smallest_p for one in found] == pytest.approx([smallest] * 3)
+        assert all(one.p >= smallest - 1e-12 for one in found)
+    assert mcnemar(truth, *sure).p == pytest.approx(smallest)
+    # what differs between wrong answers is nothing to accuracy, nor are other labels to the F1 of one
+    other = poor.copy()
+    other[:apart] = np.eye(3)[(truth.label_indices[:apart] + 2) % 3]
+    both = Runs("a", (sure[1],)), Runs("b", (Predictions(truth.ids, other, truth.labels),))
+    found = compare(truth, *both, EvaluateSettings(metrics=["accuracy", "macro_f1"]))
+    assert [one.smallest_p for one in found] == pytest.approx([1, smallest])
 
 
 def test_all_arms_are_compared_with_the_baseline_and_corrected(make_truth, make_runs):

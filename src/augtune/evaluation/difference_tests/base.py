@@ -88,6 +88,15 @@ class Pair:
         groups = np.array(self.groups)
         return np.array([differences[groups == one].mean() for one in dict.fromkeys(self.groups)])
 
+    def differing(self, metric: Metric) -> int:
+        """Return how many rows are not alike to a metric: in the others no exchange of the two methods changes it."""
+        arm, baseline = (metric.looks_at(runs, self.truth) for runs in self.probabilities)
+        if len(arm) == len(baseline):
+            apart = arm != baseline
+        else:
+            apart = np.concatenate([arm, baseline]) != baseline[:1]
+        return int(apart.any(axis=(0, *range(2, apart.ndim))).sum())
+
     def ensembles(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean of each method's runs, ``(N, K)``."""
         arm, baseline = (runs.mean(axis=0) for runs in self.probabilities)
@@ -121,5 +130,5 @@ class DifferenceTest(Settings, ABC):
         """
 
     @abstractmethod
-    def smallest_p(self, pair: Pair) -> float:
-        """Return the smallest p it could give here, whatever the difference."""
+    def smallest_p(self, pair: Pair, metric: Metric) -> float:
+        """Return the smallest p it could give here of a metric, whatever the difference."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from augtune.evaluation.difference_tests.base import DifferenceTest, Pair
+from augtune.evaluation.metrics import Metric
 from augtune.evaluation.significance import mcnemar_p
 
 __all__ = ["McNemarExact", "McNemarMidP"]
@@ -25,7 +26,7 @@ class McNemarExact(DifferenceTest):
         """Return p of accuracy."""
         return self._of_accuracy(pair, mcnemar_p(*pair.discordant())[0])
 
-    def smallest_p(self, pair: Pair) -> float:
+    def smallest_p(self, pair: Pair, metric: Metric) -> float:
         """Return what it would give if one model were right in every row that only one gets right."""
         return mcnemar_p(0, sum(pair.discordant()))[0]
 
@@ -47,6 +48,6 @@ class McNemarMidP(McNemarExact):
         """Return mid-p of accuracy."""
         return self._of_accuracy(pair, mcnemar_p(*pair.discordant())[1])
 
-    def smallest_p(self, pair: Pair) -> float:
+    def smallest_p(self, pair: Pair, metric: Metric) -> float:
         """Return what it would give if one model were right in every row that only one gets right."""
         return mcnemar_p(0, sum(pair.discordant()))[1]

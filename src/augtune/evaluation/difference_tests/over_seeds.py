@@ -11,6 +11,7 @@ from pydantic import Field
 
 from augtune.core.errors import DataError
 from augtune.evaluation.difference_tests.base import DifferenceTest, Pair
+from augtune.evaluation.metrics import Metric
 
 __all__ = ["CorrectedT", "Wilcoxon", "corrected_t_p", "wilcoxon_p"]
 
@@ -45,7 +46,7 @@ class CorrectedT(DifferenceTest):
         share = len(pair.truth) / rows
         return {one.key: corrected_t_p(pair.by_seed(one, self.kind), share) for one in pair.metrics}
 
-    def smallest_p(self, pair: Pair) -> float:
+    def smallest_p(self, pair: Pair, metric: Metric) -> float:
         """Return 0: the normal distribution has no end."""
         return 0.0
 
@@ -69,7 +70,7 @@ class Wilcoxon(DifferenceTest):
         """
         return {one.key: wilcoxon_p(pair.by_seed(one, self.kind)) for one in pair.metrics}
 
-    def smallest_p(self, pair: Pair) -> float:
+    def smallest_p(self, pair: Pair, metric: Metric) -> float:
         """Return 2 / 2^S."""
         return min(1.0, 2.0 ** (1 - pair.draws))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
 from augtune.evaluation.difference_tests.base import DifferenceTest, Pair
+from augtune.evaluation.metrics import Metric
 from augtune.evaluation.permute import permute
 
 __all__ = ["Permutation"]
@@ -34,8 +33,6 @@ class Permutation(DifferenceTest):
         )
         return {key: one.p for key, one in found.items()}
 
-    def smallest_p(self, pair: Pair) -> float:
+    def smallest_p(self, pair: Pair, metric: Metric) -> float:
         """Return 1 / (R + 1), that of drawn swaps, or 2 / 2^D if so few rows as ``D`` differ that this is more."""
-        arm, baseline = pair.ensembles()
-        differ = int(np.any(arm != baseline, axis=1).sum())
-        return min(1.0, max(1 / (pair.resamples + 1), 2.0 ** (1 - min(differ, 64))))
+        return min(1.0, max(1 / (pair.resamples + 1), 2.0 ** (1 - min(pair.differing(metric), 64))))
