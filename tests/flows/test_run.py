@@ -50,7 +50,8 @@ def comparable(folder: Path):
 
 def test_results_hold_to_the_contract(finished):
     values = read_json(finished.folder / "results.json")
-    assert list(values) == ["schema", "name", "seeds", "references", "arms", "comparisons"]
+    assert list(values) == ["schema", "name", "seeds", "level", "references", "arms", "comparisons"]
+    assert values["level"] == 0.95
     assert values["references"]["majority"]["accuracy"] == 0.5
     for name, arm in values["arms"].items():
         assert list(arm) == ["per_seed", "mean", "std", "interval", "rows", "cost", "train_seconds"]

@@ -42,6 +42,7 @@ def results_of(plan: Plan, human: HumanRows, outcomes: Sequence[ArmOutcome]) -> 
         "name": plan.experiment.name,
         "seeds": list(plan.experiment.seeds),
         **_data_seeds(plan),
+        "level": settings.level,
         "references": {"majority": dict(reference.values)},
         "arms": arms,
         "comparisons": _comparisons(plan, human, outcomes),

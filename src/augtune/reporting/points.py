@@ -160,7 +160,7 @@ def arms_chart(view: RunView, styles: Styles) -> Chart:
         marks.append(Mark(name, written, mean, bounds, styles[name], f"{plot_label(name, 60)}<br>{written}"))
     values = [value for mark in marks for value in mark.reach()]
     title = words.metric_name(metric)
-    alt = f"{title} by arm with 95 % intervals: {'; '.join(f'{mark.name} {mark.written}' for mark in marks)}."
+    alt = f"{title} by arm with {view.intervals}: {'; '.join(f'{mark.name} {mark.written}' for mark in marks)}."
     shapes, notes = [], []
     majority = view.majority(metric)
     if majority is not None and values:
@@ -213,7 +213,7 @@ def differences_chart(view: RunView, styles: Styles, metric: str) -> Chart | Non
     values = [0.0, *(value for mark in marks for value in mark.reach())]
     axis = axis_of(title_text=f"Difference in {name} from {plot_label(baseline)}", range=padded(values), nticks=6)
     spoken = "; ".join(f"{mark.name} {mark.written}" for mark in marks)
-    alt = f"Differences in {name} from {baseline} with 95 % intervals: {spoken}."
+    alt = f"Differences in {name} from {baseline} with {view.intervals}: {spoken}."
     return Chart(f"chart-differences-{metric}", name, alt, marks_figure(marks, axis, [vertical(0, MUTED)]))
 
 

@@ -71,6 +71,16 @@ class RunView:
         return self.results.seeds
 
     @property
+    def intervals(self) -> str:
+        """What its intervals are called: ``95 % intervals``."""
+        return f"{self.within} intervals"
+
+    @property
+    def within(self) -> str:
+        """Share of resamples that its intervals hold: ``95 %``."""
+        return f"{100 * self.results.level:g} %"
+
+    @property
     def labels(self) -> list[str]:
         """The ``K`` class names in order."""
         return self.details.labels

@@ -118,10 +118,11 @@ class Comparison(_Record):
 
 
 class ResultsFile(_Record):
-    """The whole of ``results.json``."""
+    """The whole of ``results.json``; ``level`` is that of every interval, 0.95 in runs that do not say."""
 
     name: str
     seeds: list[int]
+    level: float = Field(default=0.95, gt=0, lt=1)
     references: dict[str, dict[str, float | None]] = Field(default_factory=dict)
     arms: dict[str, ArmResults] = Field(min_length=1)
     comparisons: list[Comparison]

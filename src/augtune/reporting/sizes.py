@@ -98,7 +98,7 @@ def sizes_chart(view: RunView) -> Chart | None:
     narrow = {"height": 320, "margin": {"l": 8, "r": 12, "t": 12, "b": 48}, "annotations": []}
     spoken = "; ".join(f"{line.name}: {_spoken(view, line)}" for line in lines)
     always = "" if majority is None else f" Always answering the largest class scores {words.number(majority)}."
-    alt = f"{title} by synthetic rows trained on, with 95 % intervals: {spoken}.{always}"
+    alt = f"{title} by synthetic rows trained on, with {view.intervals}: {spoken}.{always}"
     return Chart("chart-sizes", "Score by synthetic rows", alt, figure_of(traces, layout, narrow=narrow))
 
 

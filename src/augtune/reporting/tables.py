@@ -52,7 +52,7 @@ def markdown_line(cells: Sequence[str]) -> str:
 
 def _size(view: RunView) -> str:
     seeds = "1 seed" if len(view.seeds) == 1 else f"{len(view.seeds)} seeds"
-    return f"{len(view.arms)} arms, {seeds}, {words.count(view.test_rows)} test rows; means with 95 % intervals"
+    return f"{len(view.arms)} arms, {seeds}, {words.count(view.test_rows)} test rows; means with {view.intervals}"
 
 
 def _arms(view: RunView) -> list[list[str]]:

@@ -68,8 +68,8 @@ def _seeds(view: RunView) -> str:
 
 def _averaged(view: RunView) -> str:
     if len(view.seeds) == 1:
-        return "one seed, 95 % interval"
-    return f"mean over {_seeds(view)}, 95 % interval, ± standard deviation over seeds"
+        return f"one seed, {view.within} interval"
+    return f"mean over {_seeds(view)}, {view.within} interval, ± standard deviation over seeds"
 
 
 def _reference_name() -> Cell:
@@ -89,7 +89,7 @@ def _best_value(view: RunView, metric: str) -> float | None:
 
 def differences_grid(view: RunView, styles: Styles) -> Grid:
     """Return every difference against the baseline with interval, p, adjusted p and test."""
-    headings = ("Difference", "95 % interval", "Adjusted interval", "p", "Adjusted p")
+    headings = ("Difference", f"{view.within} interval", "Adjusted interval", "p", "Adjusted p")
     columns = [Column("Arm"), Column("Metric"), *(Column(name, numeric=True) for name in headings)]
     columns += [Column("Test"), Column("Holds at 5 %")]
     rows = []

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import augtune
 from augtune.core.errors import DataError, ExtraError, StorageError
 from augtune.reporting.html import embedded_json, report
+from augtune.reporting.papers import paper_tables
+from augtune.reporting.tables import results_table
 from run_folder import NASTY
 
 
@@ -110,6 +112,22 @@ def test_embedded_json_cannot_end_its_element(text):
     embedded = str(embedded_json({text: [text]}))
     assert json.loads(embedded) == {text: [text]}
     assert not set(embedded) & set("<>&\u2028\u2029")
+
+
+def test_every_place_names_the_level_of_the_intervals(own_run):
+    path = own_run / "results.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "level": 0.9}))
+    assert results_table(own_run).splitlines()[0].endswith("; means with 90 % intervals")
+    assert ", 90 % interval, ±" in paper_tables(own_run, "markdown")
+    assert r", 90 \% interval, " in paper_tables(own_run, "latex")
+    page = report(own_run).read_text(encoding="utf-8")
+    for sentence in (
+        "each line its 90 % interval.",
+        "by arm with 90 % intervals:",
+        "Differences in macro-F1 from human only with 90 % intervals:",
+        "all of them hold their difference at once in 90 % of cases",
+    ):
+        assert sentence in page
 
 
 def test_bare_run_still_has_a_report(own_run):
