@@ -26,7 +26,7 @@ METRICS: Catalog[Metric] = Catalog(
         "micro_f1": Row(
             "augtune.evaluation.metrics:MicroF1", "F1 of all decisions together; common labels count more."
         ),
-        "hamming_loss": Row("augtune.evaluation.metrics:HammingLoss", "Share of wrong decisions over rows and labels."),
+        "hamming_loss": Row("augtune.evaluation.several:HammingLoss", "Share of wrong decisions over rows and labels."),
         "mae": Row("augtune.evaluation.ordinal:Mae", "Mean distance on the scale of ordered labels; lower is better."),
         "rmse": Row("augtune.evaluation.ordinal:Rmse", "Root mean squared distance on the scale; lower is better."),
         "qwk": Row("augtune.evaluation.ordinal:Qwk", "Kappa of ordered labels, misses weighed by squared distance."),

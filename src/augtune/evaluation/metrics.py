@@ -30,7 +30,6 @@ __all__ = [
     "ClassF1",
     "CountMetric",
     "Ece",
-    "HammingLoss",
     "MacroF1",
     "Mcc",
     "Metric",
@@ -189,25 +188,6 @@ class SubsetAccuracy(Metric):
     def looks_at(self, answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Return whether rows are right, ``(M, N)``."""
         return right(answers, truth)
-
-    def of(self, sums: np.ndarray) -> np.ndarray:
-        """Return the mean."""
-        return ratio(sums[..., 0], sums[..., 1])
-
-
-class HammingLoss(Metric):
-    """Share of all decisions, one for each row and label, that are wrong."""
-
-    kind: ClassVar[str] = "hamming_loss"
-    title: ClassVar[str] = "Hamming loss"
-    higher_is_better: ClassVar[bool] = False
-    tasks: ClassVar[tuple[TaskName, ...]] = ("multi_label",)
-    needs_probabilities: ClassVar[bool] = False
-
-    def row_sums(self, probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-        """Return ``(N, 2)``: the share of the row's decisions that are wrong, and 1."""
-        predicted, true = marked(probabilities, truth)
-        return np.stack([(predicted != true).mean(axis=1), np.ones(len(truth))], axis=1)
 
     def of(self, sums: np.ndarray) -> np.ndarray:
         """Return the mean."""
