@@ -258,7 +258,7 @@ def matched(
     soft = []
     for (name, table), said_in, values, (_, left), key in zip(read, own, answers, given, by, strict=True):
         found = _predictions(name, table, values, labels, (key, place[key]))
-        row_of = {place[key][one]: i for i, one in enumerate(_ids(table, key)) if one in place[key]}
+        row_of = {place[key][one]: i for i, one in enumerate(ids_of(table, key)) if one in place[key]}
         said = Said(table, said_in, _probability_column(table), values, left, row_of)
         found, has_probabilities = settled(found, said, asked or Asked())
         made.setdefault(name, []).append(found)
