@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from augtune.core.errors import DataError
 from augtune.core.json_text import decoded
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from augtune.core.labels import Labels
     from augtune.core.tables import Predictions
     from augtune.core.task import LabelValue
@@ -84,6 +84,8 @@ def settled(found: Predictions, said: Said, asked: Asked) -> tuple[Predictions, 
         DataError: If a list of probabilities is likely in another order of the labels, or labels and probabilities
             contradict each other and both are asked for.
     """
+    import numpy as np
+
     from augtune.core.tables import Predictions
 
     if said.soft is None or found.labels.has_many:
@@ -120,6 +122,7 @@ def _given(value: Any) -> Any:
 
 def _check_order(said: Said, labels: Labels, own: np.ndarray, most: np.ndarray) -> None:
     """Refuse lists that fit the predicted labels in another order of the labels, and not in theirs."""
+    import numpy as np
     from scipy.optimize import linear_sum_assignment
 
     together = np.zeros((len(labels),) * 2)
