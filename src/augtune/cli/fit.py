@@ -66,7 +66,9 @@ def fit(
     ),
     encoder: str = typer.Option("bundled/minilm", "--encoder", help="A folder, bundled/minilm or a hub name."),
     recipe: str = typer.Option(None, "--recipe", help="Train by this recipe instead of choosing a way."),
-    steps: int = typer.Option(300, "--steps", help="Optimizer steps of one full training."),
+    steps: int = typer.Option(
+        None, "--steps", help="Optimizer steps of one full training; 300 if neither these nor --set epochs=N are given."
+    ),
     choose: list[str] = typer.Option(
         None,
         "--choose",
@@ -132,7 +134,7 @@ class _How:
 
     Args:
         encoder: Its name.
-        steps: Of one full training.
+        steps: Of one full training; None: what the settings say.
         recipe: What is trained by instead of choosing; None: it is chosen.
         settings: Changes to the training settings, as assignments.
         choosing: Changes to how is chosen, likewise.
@@ -140,7 +142,7 @@ class _How:
     """
 
     encoder: str
-    steps: int
+    steps: int | None
     recipe: str | None
     settings: Sequence[str]
     choosing: Sequence[str]
@@ -155,8 +157,8 @@ class _How:
 
     def plain(self) -> dict[str, Any]:
         """Return the training settings that have options of their own."""
-        values = {"encoder": self.encoder, "steps": self.steps}
-        return values if self.recipe is None else {**values, "recipe": self.recipe}
+        values = {"encoder": self.encoder, "steps": self.steps, "recipe": self.recipe}
+        return {name: value for name, value in values.items() if value is not None}
 
     def check(self, human: HumanDataset) -> None:
         """Refuse what these rows cannot be trained or chosen with, before any is written."""

@@ -134,7 +134,9 @@ def train(
     ),
     encoder: str = typer.Option("bundled/minilm", "--encoder", help="A folder, bundled/minilm or a hub name."),
     recipe: str = typer.Option("vanilla", "--recipe", help="See augtune ls recipes."),
-    steps: int = typer.Option(300, "--steps", help="Optimizer steps."),
+    steps: int = typer.Option(
+        None, "--steps", help="Optimizer steps; 300 if neither these nor --set epochs=N are given."
+    ),
     settings: list[str] = SET,
     seed: int = SEED,
     text: str = TEXT,
@@ -167,7 +169,7 @@ def train(
         select = human_rows(validation, "validation", option="--validation", **columns, labels=human.labels)
     rows: Dataset = human if synthetic is None else human + synthetic_rows(synthetic, human, separator=separator)
     check_place(out)
-    chosen = {"encoder": encoder, "recipe": recipe, "steps": steps}
+    chosen = {"encoder": encoder, "recipe": recipe, **({} if steps is None else {"steps": steps})}
     made: list[Checkers] = []
     on_checkers = made.append
     fitted = trained(rows, chosen, settings or (), seed=seed, validation=select, out=out, on_checkers=on_checkers)

@@ -5,7 +5,7 @@ import pytest
 
 from augtune.cli.fit import seconds_of
 from augtune.cli.main import main
-from augtune.core.files import read_jsonl
+from augtune.core.files import read_json, read_jsonl
 from augtune.experiment.store import RunFolder
 
 GOOD = ["a great film", "i love this movie", "really good acting", "a fun story", "very good plot", "great fun"]
@@ -190,6 +190,26 @@ def test_fit_warns_of_test_rows_it_was_trained_on(recipe, files, tiny_encoder, c
     assert recipe or warning in (files / "m" / "decision.html").read_text(encoding="utf-8")
     assert main([*fit, "--test", "test.csv"]) == 0
     assert "repeat a test row" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["train"], ["fit", "--recipe", "vanilla"], ["fit", "--choose", "trainings=1"]])
+def test_epochs_take_the_place_of_steps(command, files, tiny_encoder, capsys):
+    asked = [
+        *command,
+        "train.csv",
+        "--label",
+        "label",
+        "--encoder",
+        tiny_encoder,
+        "--set",
+        "epochs=2",
+        "--set",
+        "batch_size=4",
+    ]
+    assert main([*asked, "--steps", "3", "--out", "m"]) == 2
+    assert "give steps or epochs, not both" in capsys.readouterr().err
+    assert main([*asked, "--out", "m"]) == 0
+    assert read_json(files / "m" / "augtune.json")["steps"] == 4
 
 
 def test_fit_refuses_a_test_file_with_another_label(files, tiny_encoder, capsys):

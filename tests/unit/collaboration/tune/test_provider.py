@@ -180,6 +180,22 @@ def test_folder_of_another_fine_tuning_is_left_alone(vendor, rows, settings, tmp
         FineTune.open(tmp_path / "none")
 
 
+@pytest.mark.parametrize("name", ["train.jsonl", "model", "state.json"])
+def test_files_of_the_user_are_not_overwritten(name, vendor, rows, settings, tmp_path):
+    own = tmp_path / name
+    own.mkdir() if name == "model" else own.write_text('{"text": "precious"}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=rf"holds {name} of something else; a fine-tuning would overwrite them"):
+        FineTune.prepare(rows, tmp_path, settings=settings)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert name == "model" or own.read_text(encoding="utf-8") == '{"text": "precious"}\n'
+
+
+def test_data_that_was_written_before_a_cut_is_no_obstacle(vendor, rows, settings, tmp_path):
+    FineTune.prepare(rows, tmp_path, settings=settings)
+    (tmp_path / "finetune.json").unlink()
+    FineTune.prepare(rows, tmp_path, settings=settings)
+
+
 def test_classifiers_predictions_have_to_be_out_of_fold(vendor, rows, settings, tmp_path):
     table = np.tile([0.6, 0.4], (len(rows), 1))
     seen = Predictions(rows.ids, table, rows.labels, "small")
