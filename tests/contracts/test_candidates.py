@@ -67,14 +67,22 @@ def test_what_is_expected_of_a_candidate_follows_from_the_rows(candidate):
         return candidate.expected(Situation(counts, 24, "single_label", False, counts_classes))
 
     rare = candidate.kind in ("balanced", "logit_adjusted")
-    assert of(10, 100) == pytest.approx(1.25 * rare or 10 / 55 * candidate.uses_synthetic)
-    assert of(30, 30) == pytest.approx(candidate.uses_synthetic / 3)
-    assert of(5, 5) == candidate.uses_synthetic
+    uses = candidate.uses_synthetic
+    assert of(100, 1000) == pytest.approx(1.25 * rare or uses * 10 / 550)
+    assert of(*[30] * 10) == pytest.approx(uses / 3)  # few of a class
+    assert of(*[10] * 20) == uses
+    assert of(50, 50) == pytest.approx(uses * 0.65**2)  # few in all
+    assert of(20, 20) == 1.25 * uses
     if rare:
         assert of(10, 1000) == pytest.approx(2.5)
         assert of(10, 1000, counts_classes=False) == 0
     # a stand-in that sees written rows is believed less
     assert (candidate.stand_in_bias > 0) == (candidate.stand_in_noise > 0.02) == candidate.uses_synthetic
+
+
+def test_gains_scatter_more_where_human_rows_are_few():
+    spreads = [Situation((n, n), 24, "single_label", False).spread for n in (500, 50, 40, 25, 5)]
+    assert spreads == [1.0, 1.0, 1.25, 2.0, 2.0]
 
 
 def test_candidate_without_the_rows_it_needs_says_so(candidate):

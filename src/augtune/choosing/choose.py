@@ -113,7 +113,8 @@ def _search(workshop: Workshop, settings: ChooseSettings) -> Search:
         ties = ties_of(human, synthetic, (units[: len(human)], units[len(human) :]), near=settings.folds.near)
     folds = folds_of(human, synthetic, ties, settings.folds, seed=workshop.seed)
     expected = {name: way.expected(situation) for name, way in ways.items()}
-    return Search(settings, workshop, metric.bound(human.labels), folds, budget, ways, left_out, expected)
+    rule = settings.decide.model_copy(update={"prior": situation.spread * settings.decide.prior})
+    return Search(settings, workshop, metric.bound(human.labels), folds, budget, ways, left_out, expected, rule)
 
 
 def _contradiction(way: Candidate, workshop: Workshop) -> str:

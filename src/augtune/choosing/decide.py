@@ -12,8 +12,9 @@ same held-out rows, over folds and repeats.
 3. Before looking, gains are taken to be normal with a standard deviation of ``prior`` and a correlation of one half,
    since most ways use the same synthetic rows; around 0, or around what is expected of a way where rows are like this
    (``Candidate.expected``: of losses against imbalance where classes are unbalanced, of written rows where human ones
-   are few). Where the first rung has ``learned_from`` ways or more the deviation is the one under which what was
-   measured is likeliest, within a factor of 2 (empirical Bayes).
+   are few). With fewer than 100 human rows the deviation is larger, up to twice (``Situation.spread``). Where the
+   first rung has ``learned_from`` ways or more the deviation is the one under which what was measured is likeliest,
+   within a factor of 2 (empirical Bayes).
 4. Rung after rung, what is expected and what is measured are weighed by their precision. So a noisy gain shrinks
    towards what was expected, and the luckiest of many poor ways towards the others.
 5. The way with the highest mean gain after that is taken alone if the probability that it gains at all is at least
@@ -49,7 +50,8 @@ class DecideSettings(Settings):
     """The rule that decides which way of training is taken."""
 
     prior: float = Field(default=0.02, gt=0, allow_inf_nan=False)
-    """Standard deviation of gains over human rows alone before anything was measured; 0.01 is a point."""
+    """Standard deviation of gains over human rows alone before anything was measured; 0.01 is a point. With fewer than
+    100 human rows gains scatter more, up to twice that."""
     sure: float = Field(default=0.9, gt=0.5, lt=1)
     """Probability of a gain from which a way is taken alone."""
     likely: float = Field(default=0.75, ge=0.5, lt=1)

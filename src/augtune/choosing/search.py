@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from augtune.choosing.candidates.base import Candidate
-from augtune.choosing.decide import Rung, Verdict, decide
+from augtune.choosing.decide import DecideSettings, Rung, Verdict, decide
 from augtune.choosing.folds import Fold
 from augtune.choosing.measure import THRESHOLD, Judged, fold_scores
 from augtune.choosing.plan import Budget
@@ -37,7 +37,8 @@ class Search:
         budget: What it may cost.
         ways: The ways that apply, by name, human rows alone first.
         left_out: Those that do not.
-        expected: Gain that is expected of each way before anything is measured, in units of ``decide.prior``.
+        expected: Gain that is expected of each way before anything is measured, in units of ``rule.prior``.
+        rule: The numbers that decide, the prior that of so many rows.
     """
 
     settings: ChooseSettings
@@ -48,6 +49,7 @@ class Search:
     ways: dict[str, Candidate]
     left_out: list[LeftOut]
     expected: dict[str, float]
+    rule: DecideSettings
     started: float = field(default_factory=time.monotonic)
     rungs: list[Rung] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
@@ -100,7 +102,7 @@ class Search:
 
     def verdict(self) -> Verdict:
         """Return what is decided with what is known."""
-        return decide(self.rungs, self.settings.decide, self.expected)
+        return decide(self.rungs, self.rule, self.expected)
 
     def parts_of(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the ways whose models are taken."""

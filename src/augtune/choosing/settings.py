@@ -17,7 +17,7 @@ from augtune.evaluation.metrics import metrics_of
 
 __all__ = ["DEFAULT_CANDIDATES", "RULE", "ChooseSettings"]
 
-RULE = 3
+RULE = 4
 """Raised when something else is chosen from the same rows by the same settings."""
 
 # Final trainings where an average is distilled: its two and that of the one model.

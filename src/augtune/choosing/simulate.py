@@ -46,6 +46,7 @@ class Scene:
         repeats: How often rows are parted anew.
         noise: Standard deviation between stand-in and real training.
         expected: Gain expected of every way before anything is measured, in units of the prior's deviation.
+        spread: How many times ``prior`` that deviation is with so few rows.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Scene:
     repeats: int = 2
     noise: float = 0.015
     expected: float = 0.0
+    spread: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,10 @@ def _all_gain(chance: np.random.Generator) -> np.ndarray:
     return np.full(8, 0.02)
 
 
+def _all_gain_much(chance: np.random.Generator) -> np.ndarray:
+    return np.full(8, 0.05)
+
+
 def _wide(chance: np.random.Generator) -> np.ndarray:
     return chance.normal(-0.01, 0.04, 8)
 
@@ -119,6 +125,13 @@ SCENES: tuple[Scene, ...] = tuple(
         ("all 8 lose 3 points, 2 were expected", _all_harm, 1.0),
     )
     for rows, deviation in (("about 200 human rows", 0.06), ("about 1,000 human rows", 0.03))
+) + tuple(
+    Scene(f"{words}, about 50 human rows", gains, 0.12, expected=1.25, spread=2.0)
+    for words, gains in (
+        ("all 8 gain 5 points, as expected", _all_gain_much),
+        ("nothing helps or hurts, 5 points were expected", _none),
+        ("all 8 lose 3 points, 5 were expected", _all_harm),
+    )
 )
 
 
@@ -135,11 +148,13 @@ def error_rates(scene: Scene, *, times: int = 1000, seed: int = 0, settings: Dec
         settings: The rule's numbers.
     """
     chance = generator(seed, "choose", "simulate", scene.name)
+    given = settings or DecideSettings()
+    rule = given.model_copy(update={"prior": scene.spread * given.prior})
     real, best, naive, taken = [], [], [], 0
     for _ in range(times):
         gains = scene.gains(chance)
         rung = _measured(scene, gains, chance)
-        verdict = decide([rung], settings, dict.fromkeys(rung.names, scene.expected))
+        verdict = decide([rung], rule, dict.fromkeys(rung.names, scene.expected))
         real.append(_gain(verdict, gains))
         taken += verdict.take != "human only"
         best.append(max(0.0, float(gains.max())))

@@ -55,7 +55,7 @@ def decision_of(search: Search, verdict: Verdict, names: Sequence[str]) -> Decis
         trainings=search.steps / search.budget.full,
         seconds=time.monotonic() - search.started,
         seed=search.workshop.seed,
-        notes=(*_hopes(search, min(verdict.prior, search.settings.decide.prior)), *search.notes),
+        notes=(*_hopes(search, min(verdict.prior, search.rule.prior)), *search.notes),
         distilled="distilled, final" in search.spent,
     )
 

@@ -108,7 +108,7 @@ def test_fewer_trainings_are_spent_where_fewer_are_allowed(tiny_encoder):
     decision = choose(tiny_encoder, choose={**CHOOSE, "trainings": 1, "learning": False}).decision
     assert decision.steps <= 45
     assert decision.notes == (
-        "Expected before anything was measured, in points: mix 0.25 +1.7, two_stage +1.7, imp +1.7, best_quality 0.5 +1.7.",
+        "Expected before anything was measured, in points: mix 0.25 +5.0, two_stage +5.0, imp +5.0, best_quality 0.5 +5.0.",
         "No way was trained on folds: the steps allowed leave none for short trainings.",
     )
     assert decision.learning == ()

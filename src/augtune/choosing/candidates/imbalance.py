@@ -28,7 +28,7 @@ class _Against(HumanAlone):
     """Base of the ways against imbalance."""
 
     def expected(self, situation: Situation) -> float:
-        """Return the gain that is expected before anything is measured, in standard deviations of ``decide.prior``.
+        """Return the gain that is expected before anything is measured, in the deviations that gains then have.
 
         Where every class counts the same, one and a quarter at 1:10, twice that at 1:100 (Menon et al., ICLR 2021, find
         gains in balanced error of several points on every set they tried); nothing where common classes count more.
