@@ -67,12 +67,21 @@ def test_a_limit_is_waited_for_until_the_total_is_used_up(clock: TurnedClock):
     assert str(error) == "Too many (given up after 6 attempts)."
 
 
-@pytest.mark.parametrize("asked", [0.0, -1.0, 0.001, None])
+@pytest.mark.parametrize("asked", [0.0, -1.0, None])
 def test_a_limit_that_asks_for_no_wait_is_waited_for_longer_and_longer_too(clock: TurnedClock, asked: float | None):
     limit = CallError("Too many.", "limit", retry_after_s=asked)
     error, attempts = attempt([limit] * 9 + ["Too late."], clock, RetryPolicy(give_up_after_s=60))
     assert 30 < sum(clock.waits) <= 60
     assert str(error) == f"Too many (given up after {attempts} attempts)."
+
+
+def test_a_limit_that_asks_for_hardly_any_wait_has_its_way_for_six_attempts(clock: TurnedClock):
+    limit = CallError("Too many.", "limit", retry_after_s=0.001)
+    error, attempts = attempt([limit] * 20, clock, RetryPolicy(give_up_after_s=60))
+    assert str(error) == f"Too many (given up after {attempts} attempts)."
+    assert max(clock.waits[:6]) < 0.002
+    assert min(clock.waits[6:]) >= 0.25
+    assert 20 < sum(clock.waits) <= 60
 
 
 def test_a_wait_longer_than_the_total_is_not_begun(clock: TurnedClock):

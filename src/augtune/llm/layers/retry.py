@@ -35,7 +35,7 @@ class RetryPolicy:
 
 
 class Retry:
-    """Try a failed call again: when the provider said, unless that is at once; else after waits that grow, with jitter.
+    """Try a failed call again: when the provider said, for some attempts, else after waits that grow, with jitter.
 
     What cannot pass by itself (400, 401, 403, 404) fails at once. Only waits count towards ``give_up_after_s``, and
     every attempt has its own time limit: the total is bounded, and time in our own queue is never held against a call.
@@ -84,11 +84,11 @@ class Retry:
 
     def _wait_s(self, request: Request, attempt: int, error: ProviderError) -> float:
         jitter = generator(self._seed, "retry", request.key, attempt).random()
-        asked = error.retry_after_s or 0.0
-        if asked >= self._policy.first_wait_s:  # a wait of nothing, or one that is over, must not make endless requests
-            return asked * (1 + jitter / 10)
-        longest = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2.0 ** min(attempt - 1, 30))
-        return float(longest * (0.5 + jitter / 2))
+        asked = max(0.0, error.retry_after_s or 0.0)
+        # A provider that asks for hardly any wait, time and again, must not be asked without end.
+        tries = attempt - self._policy.attempts if asked else attempt
+        longest = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2.0 ** min(tries - 1, 30))
+        return max(asked * (1 + jitter / 10), longest * (0.5 + jitter / 2) if tries > 0 else 0.0)
 
 
 def _given_up(error: ProviderError, attempt: int, wait_s: float) -> ProviderError:
