@@ -85,7 +85,7 @@ def test_poisoned_synthetic_rows_change_nothing_beyond_noise(human, seed):
 
 
 def test_copies_of_the_rows_that_judge_gain_nothing():
-    people, _, vectors = world(60, 0)
+    people, _, vectors = world(120, 0)  # of fewer something would be expected whatever the folds say
     copies = [Example(f"s{i}", row.text.upper(), row.label, origin="generated") for i, row in enumerate(people)]
     verdict, scores = verdict_of(people, Dataset.from_examples(copies, LABELS), np.concatenate([vectors, vectors]))
     assert verdict.take == "human only"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,13 @@ from augtune.collaboration.evidence import Evidence
 from augtune.collaboration.forms import Form
 from augtune.collaboration.questions import Questions
 from augtune.core.dataset import HumanDataset
-from augtune.core.errors import DataError
+from augtune.core.errors import AugtuneError, DataError, InputError
+from augtune.core.files import read_jsonl
 from augtune.core.fingerprint import fingerprint
 from augtune.core.seeds import generator
 from augtune.core.tables import Predictions
 
-__all__ = ["OutOfFold", "Record", "out_of_fold", "records"]
+__all__ = ["OutOfFold", "Record", "check_free", "out_of_fold", "records"]
 
 Record = dict[str, list[dict[str, str]]]
 """One line of the training file: ``{"messages": [{"role", "content"}, ...]}``, the label last."""
@@ -95,3 +98,29 @@ def records(rows: HumanDataset, form: Form, evidence: Evidence, *, text_type: st
         told = [{"role": turn.role, "content": turn.content} for turn in turns]
         made.append({"messages": [*told, {"role": "assistant", "content": label}]})
     return made
+
+
+def check_free(place: Path, files: Mapping[str, Sequence[Record]], others: Sequence[str]) -> None:
+    """Refuse a folder in which files of the same names are someone else's; ours of a call that was cut off are not.
+
+    Args:
+        place: The folder.
+        files: What is to be written, by the file's name.
+        others: What else a fine-tuning would write there later.
+    """
+    strange = [name for name, rows in files.items() if _is_other(place / name, rows)]
+    strange += [name for name in others if (place / name).exists()]
+    if strange:
+        raise InputError(
+            f"{place}: holds {' and '.join(strange)} of something else; a fine-tuning would overwrite them.",
+            hint="Choose another folder.",
+        )
+
+
+def _is_other(path: Path, rows: Sequence[Record]) -> bool:
+    if not path.exists():
+        return False
+    try:
+        return read_jsonl(path) != list(rows)
+    except AugtuneError:
+        return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,11 +16,11 @@ from augtune.collaboration.questions import Asked
 from augtune.collaboration.settings import AskSettings
 from augtune.collaboration.tune.check import TunePrice, price_of, problems_of
 from augtune.collaboration.tune.count import Count, count_tokens
-from augtune.collaboration.tune.data import OutOfFold, Record, records
+from augtune.collaboration.tune.data import OutOfFold, Record, check_free, records
 from augtune.collaboration.tune.settings import TuneSettings
 from augtune.collaboration.tune.state import TuneState
 from augtune.core.dataset import HumanDataset
-from augtune.core.errors import AugtuneError, DataError, InputError, ProviderError, SettingsError
+from augtune.core.errors import DataError, InputError, ProviderError, SettingsError
 from augtune.core.files import read_json, read_jsonl, write_json, write_jsonl
 from augtune.core.fingerprint import fingerprint
 from augtune.core.labels import Labels
@@ -128,7 +128,7 @@ class FineTune:
                     f"{place}: holds a fine-tuning of other data or settings.", hint="Choose another folder."
                 )
             return cls.open(place)
-        _check_free(place, made)
+        check_free(place, {FILES[role]: rows for role, rows in made.items()}, (STATE, "model"))
         for role, rows in made.items():
             write_jsonl(place / FILES[role], rows)
         about = {
@@ -388,23 +388,3 @@ def _tuner(settings: TuneSettings, path: Path) -> Tuner:
 def decisive(settings: TuneSettings) -> Mapping[str, Any]:
     """Return the settings that decide what comes out: those of prices, limits and waiting play no part."""
     return dict(json.loads(settings.model_dump_json(exclude=set(INDECISIVE))))
-
-
-def _check_free(place: Path, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Refuse a folder in which files of the same names are someone else's; ours of a call that was cut off are not."""
-    strange = [FILES[role] for role, rows in made.items() if _is_other(place / FILES[role], rows)]
-    strange += [name for name in (STATE, "model") if (place / name).exists()]
-    if strange:
-        raise InputError(
-            f"{place}: holds {' and '.join(strange)} of something else; a fine-tuning would overwrite them.",
-            hint="Choose another folder.",
-        )
-
-
-def _is_other(path: Path, rows: Sequence[Mapping[str, Any]]) -> bool:
-    if not path.exists():
-        return False
-    try:
-        return read_jsonl(path) != list(rows)
-    except AugtuneError:
-        return True
