@@ -192,8 +192,10 @@ def test_files_of_the_user_are_not_overwritten(name, vendor, rows, settings, tmp
 
 def test_data_that_was_written_before_a_cut_is_no_obstacle(vendor, rows, settings, tmp_path):
     FineTune.prepare(rows, tmp_path, settings=settings)
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     (tmp_path / "finetune.json").unlink()
     FineTune.prepare(rows, tmp_path, settings=settings)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == made
 
 
 def test_classifiers_predictions_have_to_be_out_of_fold(vendor, rows, settings, tmp_path):
